@@ -1,0 +1,56 @@
+//! AWS's documented numbers, each with its source.
+//!
+//! Unless another is named, the source is <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+
+use std::time::Duration;
+
+/// `MemorySize`, in MB.
+pub const MEMORY_MB: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// `MemorySize` when none is given, in MB.
+pub const MEMORY_MB_DEFAULT: u32 = 128;
+/// `Timeout`, in seconds.
+pub const TIMEOUT_SECONDS: std::ops::RangeInclusive<u32> = 1..=900;
+/// `Timeout` when none is given, in seconds.
+pub const TIMEOUT_SECONDS_DEFAULT: u32 = 3;
+/// `EphemeralStorage.Size`, in MB.
+pub const EPHEMERAL_STORAGE_MB: std::ops::RangeInclusive<u32> = 512..=10_240;
+/// `EphemeralStorage.Size` when none is given, in MB.
+pub const EPHEMERAL_STORAGE_MB_DEFAULT: u32 = 512;
+/// Memory at which a function has the equivalent of one vCPU, in MB.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
+/// Names and values of all environment variables together, in bytes.
+pub const ENVIRONMENT_BYTES: usize = 4 * 1024;
+/// A directly uploaded package, in bytes.
+pub const ZIP_BYTES: u64 = 50 * 1024 * 1024;
+/// A package and its layers, unpacked, in bytes.
+pub const UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
+/// The body of a request that carries code, in bytes: 50 MiB in base64 and room for the rest, as AWS's message says.
+pub const CODE_REQUEST_BYTES: usize = 70_167_211;
+/// The body of any other request, in bytes.
+pub const REQUEST_BYTES: usize = 6 * 1024 * 1024 + 64 * 1024;
+/// A synchronous invocation's payload, in bytes.
+pub const SYNC_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
+/// A synchronous invocation's response, in bytes: 6 MiB and AWS's 100 bytes of grace, as its error message says.
+pub const SYNC_RESPONSE_BYTES: usize = 6_291_556;
+/// An asynchronous invocation's payload, in bytes.
+pub const ASYNC_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// How much of the log `LogType=Tail` returns, in bytes.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+pub const LOG_TAIL_BYTES: usize = 4 * 1024;
+/// How long the Init phase may take before it is retried inside the first invocation.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
+pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// `X-Amz-Client-Context`, decoded from base64, in bytes.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+pub const CLIENT_CONTEXT_BYTES: usize = 3_583;
+/// Concurrent executions of an account in a region, unless configured.
+pub const CONCURRENT_EXECUTIONS: u32 = 1_000;
+/// Code storage of an account in a region, in bytes, as `GetAccountSettings` reports it.
+pub const CODE_STORAGE_BYTES: u64 = 80_530_636_800;
+/// Open files of a function's process.
+pub const OPEN_FILES: u32 = 1_024;
+/// Processes and threads in an execution environment.
+pub const PROCESSES: u32 = 1_024;
+/// Tags on a resource.
+pub const TAGS: usize = 50;

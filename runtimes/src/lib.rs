@@ -1,0 +1,1 @@
+//! Runtime families: what serves each Lambda runtime id on this machine.
