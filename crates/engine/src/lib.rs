@@ -1,1 +1,20 @@
-//! The engine crate.
+//! An invocation's life: admission, placement, execution environments and the Runtime API they speak.
+//!
+//! The engine knows function versions and payloads. It knows neither AWS's request shapes nor who calls: services
+//! resolve, authorise and check, then hand over an [`Invocation`]; they map an [`InvokeError`] to AWS's error.
+//! What a function itself did wrong (an exception, a timeout, a crash) is no `InvokeError` but an [`Outcome`] with
+//! [`Outcome::function_error`] set, as on Lambda.
+//!
+//! ```text
+//! invoke → admission (may it run now?) → placement (which environment?) → environment (state machine and task)
+//!        → isolation (a sandbox, or a fake in tests) ⇄ runtime_api (next, response, error) → logs → Outcome
+//! ```
+
+mod engine;
+mod invocation;
+pub mod isolation;
+mod options;
+
+pub use engine::Engine;
+pub use invocation::{FunctionError, FunctionKey, Invocation, InvokeError, Outcome, Start, ThrottleReason};
+pub use options::{CredentialsProvider, Limits, Options};

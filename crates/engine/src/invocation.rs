@@ -1,0 +1,134 @@
+//! What goes into the engine and what comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{FunctionName, FunctionVersion, Runtime, Scope};
+use uuid::Uuid;
+
+/// A function, whatever its version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FunctionKey {
+    /// Where it lives.
+    pub scope: Scope,
+    /// Its name.
+    pub name: FunctionName,
+}
+
+impl FunctionKey {
+    /// The function that a version is of.
+    pub fn of(version: &FunctionVersion) -> Self {
+        Self { scope: version.scope.clone(), name: version.name.clone() }
+    }
+}
+
+/// One event for one version of a function.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// What to run.
+    pub version: Arc<FunctionVersion>,
+    /// The id that the caller and the function both see.
+    pub request_id: Uuid,
+    /// The ARN as the caller named the function: unqualified, or with a version or an alias.
+    pub invoked_arn: String,
+    /// The event, as bytes of JSON.
+    pub payload: Bytes,
+    /// The caller's client context, decoded from base64: JSON.
+    pub client_context: Option<String>,
+    /// The caller's Cognito identity as JSON, when it has one.
+    pub cognito_identity: Option<String>,
+    /// `X-Amzn-Trace-Id`.
+    pub trace_header: Option<String>,
+    /// Whether the caller wants the last 4 KB of the log.
+    pub tail: bool,
+}
+
+/// What an invocation came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The function's response, or the error object that stands in its place.
+    pub payload: Bytes,
+    /// Set when the function failed: AWS answers 200 with `X-Amz-Function-Error`.
+    pub function_error: Option<FunctionError>,
+    /// The end of this invocation's log, when asked for.
+    pub log_tail: Option<Bytes>,
+    /// How the environment came to be.
+    pub start: Start,
+    /// From the delivery of the event to the response.
+    pub duration: Duration,
+}
+
+/// Why a function's answer is an error. Every cause is `Unhandled` to the caller; the type is for logs and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionError {
+    /// `Runtime.ExitError`, `Sandbox.Timedout`, or what the runtime reported, such as `Function.Unknown`.
+    pub error_type: String,
+}
+
+impl FunctionError {
+    /// The value of `X-Amz-Function-Error`.
+    pub const HEADER_VALUE: &'static str = "Unhandled";
+}
+
+/// How the environment that answered came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It had answered before, or was waiting.
+    Warm,
+    /// It was made for the requests that were waiting.
+    Cold {
+        /// From the start of the runtime to its first call for an event.
+        init: Duration,
+    },
+}
+
+/// The function did not run, or nobody can know what became of it. The lambda service maps this to AWS's errors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    /// There is no room for it now; trying again later may work.  AWS: 429 `TooManyRequestsException`
+    #[error("throttled: {}", reason.name())]
+    Throttled {
+        /// Which limit was met.
+        reason: ThrottleReason,
+    },
+    /// This machine has nothing that can serve the function's runtime.  AWS: 502 `InvalidRuntimeException`
+    #[error("{runtime} cannot run here: {advice}")]
+    RuntimeUnavailable {
+        /// What was asked for.
+        runtime: Runtime,
+        /// How to get it.
+        advice: String,
+    },
+    /// The platform failed, not the function.  AWS: 500 `ServiceException`
+    #[error("{why}")]
+    Unavailable {
+        /// What failed.
+        why: String,
+    },
+    /// The server is going down.  AWS: 503
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
+/// AWS's `ThrottleReason`, as far as the engine can be the cause.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThrottleReason {
+    /// The account's concurrency, or the machine's memory, is used up.
+    ConcurrentInvocationLimitExceeded,
+    /// The function's reserved concurrency is used up, or zero.
+    ReservedFunctionConcurrentInvocationLimitExceeded,
+}
+
+impl ThrottleReason {
+    /// The reason as the API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConcurrentInvocationLimitExceeded => "ConcurrentInvocationLimitExceeded",
+            Self::ReservedFunctionConcurrentInvocationLimitExceeded => {
+                "ReservedFunctionConcurrentInvocationLimitExceeded"
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where environments run: the seam between the life of an environment and the machine.
+//!
+//! [`Linux`] is the product; the tests' fake runs a scripted runtime inside the test's own process. A cell is created for
+//! one function version and never given to another. How a cell is made (fresh, from a pool, from a runtime that was
+//! already started) is the implementation's business: the environment only acquires, starts and frees.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use domain::{FunctionVersion, Runtime};
+use tokio::net::TcpListener;
+use tokio::net::unix::pipe;
+
+/// A future behind a pointer, so that isolations can be chosen at run time. Only starts, freezes and ends pay for it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Makes cells.
+pub trait Isolation: Send + Sync + 'static {
+    /// A cell with the version's code in place and nothing of the function running yet.
+    fn acquire<'a>(
+        &'a self,
+        version: &'a Arc<FunctionVersion>,
+    ) -> BoxFuture<'a, Result<Box<dyn Cell>, StartError>>;
+
+    /// What the machine could still give to new environments, in MiB.
+    fn available_memory_mib(&self) -> u64;
+}
+
+/// One isolated place for one function version.
+pub trait Cell: Send + Sync {
+    /// What serves the function, as the INIT_START line names it: `python:3.12.7`.
+    fn runtime_version(&self) -> &str;
+
+    /// `AWS_LAMBDA_RUNTIME_API`: the address of [`Self::take_listener`] as the function sees it.
+    fn runtime_api(&self) -> String;
+
+    /// Where the runtime will call. Taken once, before the first start.
+    fn take_listener(&mut self) -> Option<TcpListener>;
+
+    /// Starts the runtime with the function's variables over the runtime's own. Called again after a reset.
+    fn start(&mut self, variables: BTreeMap<String, String>) -> BoxFuture<'_, Result<Process, StartError>>;
+
+    /// Full speed for the Init phase, or the share that the function's memory buys.
+    fn set_cpu(&self, cpu: Cpu) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Stops every process where it is.
+    fn freeze(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Lets every process go on.
+    fn thaw(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Kills the function's processes and returns when they are gone; the cell and its `/tmp` stay.
+    fn kill(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Memory and kills so far.
+    fn usage(&self) -> BoxFuture<'_, Usage>;
+
+    /// Ends the cell and everything in it.
+    fn destroy(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// A started runtime.
+pub struct Process {
+    /// What it prints. Non-blocking.
+    pub stdout: pipe::Receiver,
+    /// What it prints as errors. Non-blocking.
+    pub stderr: pipe::Receiver,
+    /// Ends when the process does.
+    pub exited: BoxFuture<'static, Exit>,
+}
+
+/// How a runtime ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with a status.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+/// How fast a cell may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cpu {
+    /// As the machine can: the Init phase.
+    Full,
+    /// In proportion to the function's memory.
+    Share,
+}
+
+/// What a cell has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Now, in bytes.
+    pub memory_bytes: u64,
+    /// At most, since the cell was specialised, in bytes.
+    pub memory_bytes_max: u64,
+    /// How often the kernel killed for want of memory.
+    pub oom_kills: u64,
+}
+
+/// Why a cell or its runtime did not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Nothing on this machine serves the runtime.
+    #[error("{runtime} cannot run here: {advice}")]
+    RuntimeUnavailable {
+        /// What was asked for.
+        runtime: Runtime,
+        /// How to get it.
+        advice: String,
+    },
+    /// The package has no program to start: the function's fault, reported as `Runtime.InvalidEntrypoint`.
+    #[error("{0}")]
+    InvalidEntrypoint(String),
+    /// The machine failed.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+}
+
+/// The machine failed: what was attempted, and why it did not work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(pub String);

@@ -1,0 +1,81 @@
+//! What the engine is started with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Clock, Credentials, FunctionVersion, LogLine, SystemClock, limits};
+use tokio::sync::mpsc;
+
+use crate::isolation::Isolation;
+
+/// Mints the credentials of a function's role; called once for each start of an environment.
+pub type CredentialsProvider = Arc<dyn Fn(&FunctionVersion) -> Credentials + Send + Sync>;
+
+/// Everything the engine needs from its surroundings.
+#[derive(Clone)]
+pub struct Options {
+    /// Where environments run: [`crate::isolation::Linux`], or a fake in tests.
+    pub isolation: Arc<dyn Isolation>,
+    /// Takes every log line. When it is full, functions that print wait; invocations that do not print never do.
+    pub logs: mpsc::Sender<LogLine>,
+    /// Mints the credentials of a function's role.
+    pub credentials: CredentialsProvider,
+    /// `AWS_ENDPOINT_URL` inside functions.
+    pub endpoint_url: Option<String>,
+    /// The time of day, for deadlines and log lines. Durations are measured with the monotonic clock.
+    pub clock: Arc<dyn Clock>,
+    /// Numbers.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// Options with the machine's clock, no endpoint and the default limits.
+    pub fn new(
+        isolation: Arc<dyn Isolation>,
+        logs: mpsc::Sender<LogLine>,
+        credentials: CredentialsProvider,
+    ) -> Self {
+        Self {
+            isolation,
+            logs,
+            credentials,
+            endpoint_url: None,
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The engine's numbers.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Concurrent executions of each account and region.
+    pub concurrency: u32,
+    /// How long the Init phase may take before it is retried inside the first invocation.
+    pub init_timeout: Duration,
+    /// How long an environment may wait for its next invocation before it is stopped.
+    pub idle_age: Duration,
+    /// What all idle environments together may hold, in MiB; the cheapest to re-create go first.
+    pub idle_memory_mib: u64,
+    /// What must stay free on the machine, in MiB: no environment is started into this reserve.
+    pub reserve_memory_mib: u64,
+    /// How long an environment may wait before it is frozen. Freezing and thawing cost 0.1 to 0.2 ms each, so an
+    /// environment in steady use is left running; one that rests does not run in the background.
+    pub freeze_after: Duration,
+    /// How long a runtime may take from its response to its next call before a waiting request stops counting on it.
+    pub release_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            concurrency: limits::CONCURRENT_EXECUTIONS,
+            init_timeout: limits::INIT_TIMEOUT,
+            idle_age: Duration::from_secs(10 * 60),
+            idle_memory_mib: crate::engine::machine_memory_mib() / 4,
+            reserve_memory_mib: (crate::engine::machine_memory_mib() / 10).min(1024),
+            freeze_after: Duration::from_millis(10),
+            release_grace: Duration::from_millis(10),
+        }
+    }
+}
