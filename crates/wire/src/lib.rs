@@ -1,1 +1,3 @@
 //! The wire crate.
+
+pub mod sigv4;
