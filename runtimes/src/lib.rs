@@ -1,1 +1,28 @@
-//! Runtime families: what serves each Lambda runtime id on this machine.
+//! Runtime families: what serves each runtime identifier on this machine, how it is started, and the runtime clients.
+//!
+//! [`Catalogue::detect`] finds the machine's interpreters once; [`Catalogue::serve`] says which of them serves an
+//! identifier; a [`Serving`] says what its sandbox's root is made of and what is started in it. Starting it, feeding
+//! it and limiting it is the engine's and the sandbox's business.
+
+mod cache;
+mod candidates;
+mod catalogue;
+mod choice;
+mod clients;
+mod environment;
+mod files;
+mod interpreter;
+mod libraries;
+mod probe;
+pub mod sdk;
+mod serving;
+mod table;
+mod template;
+
+pub use candidates::Search;
+pub use catalogue::{Catalogue, DetectError, DetectOptions, Entry, EntryStatus, Policy, Unavailable};
+pub use choice::Fit;
+pub use environment::{Session, needs_fresh_start, of_function};
+pub use interpreter::{Interpreter, Version};
+pub use serving::{Command, Serving};
+pub use template::{Bind, TemplateSpec};

@@ -1,0 +1,103 @@
+//! The runtime clients, embedded in the binary and written to the cache directory, where sandboxes can be shown them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use domain::Family;
+use sha2::{Digest, Sha256};
+
+use crate::files;
+use crate::interpreter::{Interpreter, Version};
+
+/// One file of a runtime client.
+struct File {
+    family: Family,
+    /// Its name at `/var/runtime`.
+    name: &'static str,
+    text: &'static str,
+}
+
+const FILES: &[File] = &[
+    File { family: Family::Python, name: "bootstrap.py", text: include_str!("../python/bootstrap.py") },
+    File {
+        family: Family::Python,
+        name: "hearth_runtime_client.py",
+        text: include_str!("../python/hearth_runtime_client.py"),
+    },
+    // AWS's entry file has this name, and error messages show it: "Require stack:\n- /var/runtime/index.mjs".
+    File { family: Family::Node, name: "index.mjs", text: include_str!("../nodejs/bootstrap.mjs") },
+];
+
+/// The written clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    directory: PathBuf,
+}
+
+impl Clients {
+    /// Writes the clients beneath `cache`, in a directory named after their content, unless they are there.
+    pub fn write(cache: &Path) -> io::Result<Self> {
+        let directory = cache.join("clients").join(digest());
+        for file in FILES {
+            let path = directory.join(folder(file.family)).join(file.name);
+            if !std::fs::read(&path).is_ok_and(|there| there == file.text.as_bytes()) {
+                files::write_atomically(&path, file.text.as_bytes())?;
+            }
+        }
+        std::fs::create_dir_all(directory.join("empty"))?;
+        std::fs::create_dir_all(directory.join("python").join("__pycache__"))?;
+        Ok(Self { directory })
+    }
+
+    /// The directory with `family`'s client.
+    pub fn directory(&self, family: Family) -> PathBuf {
+        self.directory.join(folder(family))
+    }
+
+    /// Byte-compiles Python's client for `interpreter`, unless that is done: sandboxes cannot write, and compiling it
+    /// at each start would take longer than everything else.
+    pub fn compile(&self, interpreter: &Interpreter) {
+        let source = self.directory(Family::Python).join("hearth_runtime_client.py");
+        let Version { major, minor, .. } = interpreter.version;
+        let cache = self.directory(Family::Python).join("__pycache__");
+        if cache.join(format!("hearth_runtime_client.cpython-{major}{minor}.pyc")).exists() {
+            return;
+        }
+        // py_compile writes to a name of its own and renames. Unchecked: the file is named after its content.
+        let script = "import py_compile, sys\n\
+                      py_compile.compile(sys.argv[1], doraise=True, dfile='/var/runtime/hearth_runtime_client.py',\n\
+                      invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)";
+        let mut command = Command::new(&interpreter.executable);
+        command.args(["-I", "-S", "-c", script]).arg(&source).stdin(Stdio::null());
+        match command.output() {
+            Ok(output) if output.status.success() => {}
+            // It starts without; only slower.
+            Ok(output) => tracing::warn!(status = %output.status, "runtime client not byte-compiled"),
+            Err(error) => tracing::warn!(%error, "runtime client not byte-compiled"),
+        }
+    }
+
+    /// A directory with nothing in it, to hide others with.
+    pub fn empty(&self) -> PathBuf {
+        self.directory.join("empty")
+    }
+}
+
+fn folder(family: Family) -> &'static str {
+    match family {
+        Family::Python => "python",
+        Family::Node => "nodejs",
+        Family::Java | Family::Ruby | Family::DotNet | Family::Provided => "none",
+    }
+}
+
+fn digest() -> String {
+    let mut hash = Sha256::new();
+    for file in FILES {
+        hash.update(file.name);
+        hash.update(file.text.len().to_le_bytes());
+        hash.update(file.text);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

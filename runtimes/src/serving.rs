@@ -1,0 +1,245 @@
+//! What serves one identifier: the root it runs in and what is started there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::{Family, Runtime};
+
+use crate::choice::Fit;
+use crate::clients::Clients;
+use crate::environment;
+use crate::interpreter::Interpreter;
+use crate::libraries;
+use crate::sdk;
+use crate::template::{Bind, TemplateSpec};
+
+/// Where an interpreter is in a sandbox.
+const LANG: &str = "/var/lang";
+/// Where a runtime client is in a sandbox.
+const RUNTIME: &str = "/var/runtime";
+/// Where a package's `bootstrap` may be, in the order it is looked for.
+const BOOTSTRAPS: &[&str] = &["/var/task/bootstrap", "/opt/bootstrap"];
+
+/// What is started in a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments. Empty for `provided.*`: [`Serving::bootstraps`] says which file of the package it is.
+    pub argv: Vec<String>,
+    /// The variables that do not depend on the function; [`crate::of_function`] has the others.
+    pub env: BTreeMap<String, String>,
+    /// The current directory of a fresh start. A stem starts at `/` and goes there when it is specialised.
+    pub cwd: &'static str,
+}
+
+/// What serves an identifier on this machine.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    pub(crate) runtime: Runtime,
+    pub(crate) fit: Fit,
+    pub(crate) interpreter: Option<Arc<Interpreter>>,
+    pub(crate) clients: Clients,
+    pub(crate) cache_dir: PathBuf,
+}
+
+impl Serving {
+    /// The identifier that is served.
+    pub fn runtime(&self) -> Runtime {
+        self.runtime
+    }
+
+    /// Whether it is the very version.
+    pub fn fit(&self) -> Fit {
+        self.fit
+    }
+
+    /// The interpreter; none for `provided.*`.
+    pub fn interpreter(&self) -> Option<&Interpreter> {
+        self.interpreter.as_deref()
+    }
+
+    /// The runtime version for `INIT_START`, such as `python:3.12.1`.
+    pub fn version_label(&self) -> String {
+        match &self.interpreter {
+            Some(interpreter) => format!("{}:{}", family_label(self.runtime), interpreter.version),
+            None => self.runtime.id().replace('.', ":"),
+        }
+    }
+
+    /// What to say loudly when another version of the family serves; nothing when the very version does.
+    pub fn notice(&self) -> Option<String> {
+        let interpreter = self.interpreter.as_ref().filter(|_| self.fit == Fit::Nearest)?;
+        let language = crate::catalogue::language(self.runtime)?;
+        let (name, version) = (language.name, interpreter.version);
+        let how = (language.how_to_get)(self.runtime.language_version());
+        Some(format!(
+            "{} is served by {name} {version}, the nearest on this machine; for the very version {how}",
+            self.runtime
+        ))
+    }
+
+    /// The root: the sandbox's base, and the interpreter, its libraries, the runtime client and the AWS SDK if it is
+    /// installed by now.
+    pub fn template(&self) -> TemplateSpec {
+        let mut template = TemplateSpec::default();
+        if let Some(interpreter) = &self.interpreter {
+            self.add_interpreter(&mut template, interpreter);
+            self.add_client(&mut template);
+        }
+        template
+    }
+
+    fn add_interpreter(&self, template: &mut TemplateSpec, interpreter: &Interpreter) {
+        let program = program_name(interpreter);
+        let inside = Path::new(LANG).join("bin").join(&program);
+        if libraries::in_base(&interpreter.executable) {
+            template.symlinks.push((inside, interpreter.executable.clone()));
+        } else {
+            // Only what it needs, not its whole prefix: a prefix may be ~/.local, with the user's secrets in it.
+            template.bind(&interpreter.executable, inside);
+            for directory in &interpreter.standard_library {
+                template.bind(directory, inside_lang(directory, &interpreter.prefix));
+            }
+            for library in &interpreter.shared_libraries {
+                let inside = match library
+                    .path
+                    .parent()
+                    .and_then(|parent| parent.strip_prefix(&interpreter.prefix).ok())
+                {
+                    Some(directory) => Path::new(LANG).join(directory).join(&library.name),
+                    None => Path::new(LANG).join("lib").join(&library.name),
+                };
+                let host = std::fs::canonicalize(&library.path).unwrap_or_else(|_| library.path.clone());
+                template.bind(host, inside);
+            }
+        }
+        for alias in aliases(interpreter.family).iter().filter(|alias| **alias != program) {
+            template.symlinks.push((Path::new(LANG).join("bin").join(alias), PathBuf::from(&program)));
+        }
+        for directory in &interpreter.hidden {
+            let inside = if libraries::in_base(directory) {
+                directory.clone()
+            } else {
+                inside_lang(directory, &interpreter.prefix)
+            };
+            template.bind(self.clients.empty(), inside);
+        }
+    }
+
+    fn add_client(&self, template: &mut TemplateSpec) {
+        let client = self.clients.directory(self.runtime.family());
+        let sdk =
+            self.interpreter.as_ref().and_then(|interpreter| sdk::installed(interpreter, &self.cache_dir));
+        match self.runtime.family() {
+            Family::Python => {
+                template.bind(client.join("bootstrap.py"), format!("{RUNTIME}/bootstrap.py"));
+                let module = "hearth_runtime_client.py";
+                template.bind(client.join(module), format!("{RUNTIME}/{module}"));
+                template.bind(client.join("__pycache__"), format!("{RUNTIME}/__pycache__"));
+                if let Some(sdk) = sdk {
+                    template.bind(sdk, format!("{RUNTIME}/python"));
+                }
+            }
+            Family::Node => {
+                template.bind(client.join("index.mjs"), format!("{RUNTIME}/index.mjs"));
+                if let Some(sdk) = sdk {
+                    template.bind(sdk.join("node_modules"), format!("{RUNTIME}/node_modules"));
+                }
+                // ES modules are not looked for on NODE_PATH but in the node_modules of each directory above theirs.
+                // AWS's Node finds the SDK and layers from ES modules too; these links make every Node do so.
+                template.symlinks.push(("/var/node_modules".into(), "/opt/nodejs/node_modules".into()));
+                template.symlinks.push(("/node_modules".into(), format!("{RUNTIME}/node_modules").into()));
+            }
+            Family::Java | Family::Ruby | Family::DotNet | Family::Provided => {}
+        }
+    }
+
+    /// What is started, for a function of `memory_mib`: Node's heap is sized when it starts. A runtime started ahead
+    /// of time is given its [`Serving::memory_class_mib`].
+    pub fn command(&self, memory_mib: u32) -> Command {
+        Command { argv: self.argv(memory_mib), env: environment::of_runtime(self.runtime), cwd: "/var/task" }
+    }
+
+    /// Where a `provided.*` function's program may be, in the order it is looked for; empty for other families, whose
+    /// program is [`Command::argv`].
+    pub fn bootstraps(&self) -> &'static [&'static str] {
+        if self.runtime.family() == Family::Provided { BOOTSTRAPS } else { &[] }
+    }
+
+    /// The memory that a runtime started ahead of time is sized for, if it is to serve a function of `memory_mib`.
+    /// Runtimes of one class are interchangeable; those whose size is not fixed at the start have one class.
+    pub fn memory_class_mib(&self, memory_mib: u32) -> u32 {
+        match self.runtime.family() {
+            Family::Node => node_memory_class_mib(memory_mib),
+            _ => 0,
+        }
+    }
+
+    fn argv(&self, memory_mib: u32) -> Vec<String> {
+        let Some(interpreter) = &self.interpreter else { return Vec::new() };
+        let program = format!("{LANG}/bin/{}", program_name(interpreter));
+        match self.runtime.family() {
+            // -S: the host's site-packages stay out; the client puts Lambda's own directories on the path.
+            Family::Python => vec![program, "-S".to_owned(), format!("{RUNTIME}/bootstrap.py")],
+            Family::Node => {
+                let mut argv = vec![program];
+                argv.extend(node_options(self.runtime, interpreter, memory_mib));
+                argv.push(format!("{RUNTIME}/index.mjs"));
+                argv
+            }
+            Family::Java | Family::Ruby | Family::DotNet | Family::Provided => Vec::new(),
+        }
+    }
+}
+
+impl TemplateSpec {
+    fn bind(&mut self, host: impl Into<PathBuf>, inside: impl Into<PathBuf>) {
+        self.binds.push(Bind { host: host.into(), inside: inside.into() });
+    }
+}
+
+fn inside_lang(path: &Path, prefix: &Path) -> PathBuf {
+    Path::new(LANG).join(path.strip_prefix(prefix).unwrap_or_else(|_| path.strip_prefix("/").unwrap_or(path)))
+}
+
+fn family_label(runtime: Runtime) -> &'static str {
+    match runtime.family() {
+        Family::Node => "nodejs",
+        _ => "python",
+    }
+}
+
+fn program_name(interpreter: &Interpreter) -> String {
+    match interpreter.family {
+        Family::Python => format!("python{}.{}", interpreter.version.major, interpreter.version.minor),
+        _ => "node".to_owned(),
+    }
+}
+
+fn aliases(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Python => &["python3", "python"],
+        _ => &[],
+    }
+}
+
+/// AWS's options, and its choice to keep two features off in the versions that turned them on half-way.
+fn node_options(runtime: Runtime, interpreter: &Interpreter, memory_mib: u32) -> Vec<String> {
+    let mut options = vec!["--expose-gc".to_owned(), "--max-http-header-size=81920".to_owned()];
+    // AWS gives the young generation 5 % and the old one 90 % of the function's memory.
+    options.push(format!("--max-semi-space-size={}", (memory_mib / 20).max(1)));
+    options.push(format!("--max-old-space-size={}", memory_mib * 9 / 10));
+    let version = (interpreter.version.major, interpreter.version.minor);
+    let off_on_lambda = matches!(runtime, Runtime::Node20 | Runtime::Node22);
+    if off_on_lambda && version >= (20, 19) && version < (24, 0) {
+        options.push("--no-experimental-require-module".to_owned());
+        options.push("--no-experimental-detect-module".to_owned());
+    }
+    options
+}
+
+/// V8's heap limit is fixed when it starts. A class is the greatest of these that is not above the function's memory.
+fn node_memory_class_mib(memory_mib: u32) -> u32 {
+    const CLASSES_MIB: [u32; 10] = [128, 192, 256, 512, 1024, 1536, 2048, 3072, 4096, 8192];
+    CLASSES_MIB.into_iter().rev().find(|class| *class <= memory_mib).unwrap_or(CLASSES_MIB[0])
+}

@@ -1,0 +1,187 @@
+//! The table: one row per runtime family. Everything that differs between families is here or is named here.
+//!
+//! Which identifiers a family has is [`domain::Runtime`]'s table; a new version of a family needs no line here.
+
+use domain::{Family, Runtime};
+
+use crate::interpreter::Version;
+
+/// How the functions of a family are run.
+pub enum How {
+    /// By an interpreter found on the host.
+    Interpreter(Language),
+    /// By the package's own `bootstrap`: nothing of the host is needed.
+    Package,
+    /// Not yet.
+    NotServed {
+        /// What serving it will need, as the end of a sentence.
+        needs: &'static str,
+    },
+}
+
+/// A family that an interpreter of the host serves.
+pub struct Language {
+    /// As people write it.
+    pub name: &'static str,
+    /// The executable's names in a directory of programs.
+    pub programs: &'static [&'static str],
+    /// Where version managers and people put it. `~` is the home directory of whoever started Hearth, `$NAME` a
+    /// variable of their environment, `*` one directory of any name.
+    pub places: &'static [&'static str],
+    /// Arguments that make it describe itself, as JSON, on standard output.
+    pub describe: &'static [&'static str],
+    /// The versions that the runtime client speaks to, as [`Language::line`] counts them.
+    pub lines: std::ops::RangeInclusive<u32>,
+    /// The number that tells the family's versions apart: Python's minor, Node's major.
+    pub line: fn(Version) -> u32,
+    /// How a person gets a version of it.
+    pub how_to_get: fn(&str) -> String,
+}
+
+/// How `family` is run.
+pub fn how(family: Family) -> &'static How {
+    match family {
+        Family::Python => &PYTHON,
+        Family::Node => &NODE,
+        Family::Java => &JAVA,
+        Family::Ruby => &RUBY,
+        Family::DotNet => &DOTNET,
+        Family::Provided => &How::Package,
+    }
+}
+
+/// The families that an interpreter of the host serves.
+pub fn languages() -> impl Iterator<Item = (Family, &'static Language)> {
+    [Family::Python, Family::Node].into_iter().filter_map(|family| match how(family) {
+        How::Interpreter(language) => Some((family, language)),
+        How::Package | How::NotServed { .. } => None,
+    })
+}
+
+/// The number that tells `runtime` from the others of its family: 12 for `python3.12`, 20 for `nodejs20.x`.
+pub fn line(runtime: Runtime) -> Option<u32> {
+    runtime.language_version().rsplit('.').next()?.parse().ok()
+}
+
+static PYTHON: How = How::Interpreter(Language {
+    name: "Python",
+    programs: &[
+        "python3",
+        "python3.9",
+        "python3.10",
+        "python3.11",
+        "python3.12",
+        "python3.13",
+        "python3.14",
+        "python3.15",
+        "python",
+    ],
+    places: &[
+        "$PYENV_ROOT/versions/*/bin/python3",
+        "~/.pyenv/versions/*/bin/python3",
+        "$UV_PYTHON_INSTALL_DIR/*/bin/python3",
+        "~/.local/share/uv/python/*/bin/python3",
+        "$CONDA_PREFIX/bin/python3",
+        "~/miniconda3/bin/python3",
+        "~/miniconda3/envs/*/bin/python3",
+        "~/anaconda3/bin/python3",
+        "~/anaconda3/envs/*/bin/python3",
+        "~/miniforge3/bin/python3",
+        "~/miniforge3/envs/*/bin/python3",
+        "~/micromamba/envs/*/bin/python3",
+        "$ASDF_DATA_DIR/installs/python/*/bin/python3",
+        "~/.asdf/installs/python/*/bin/python3",
+        "$MISE_DATA_DIR/installs/python/*/bin/python3",
+        "~/.local/share/mise/installs/python/*/bin/python3",
+        "/home/linuxbrew/.linuxbrew/opt/*/bin/python3",
+        "/opt/*/bin/python3",
+        "/opt/python/*/bin/python3",
+        "/opt/conda/envs/*/bin/python3",
+    ],
+    // -I and -S: neither the caller's environment nor the host's site-packages has a say in the answer.
+    describe: &[
+        "-I",
+        "-S",
+        "-c",
+        "import json, os, site, sys\n\
+         stdlib = {os.path.dirname(os.__file__)}\n\
+         platform = os.path.join(sys.base_exec_prefix, getattr(sys, 'platlibdir', 'lib'), 'python%d.%d' % sys.version_info[:2])\n\
+         stdlib.add(platform)\n\
+         print(json.dumps({'version': sys.version_info[:3], 'final': sys.version_info[3] == 'final',\n\
+         'implementation': sys.implementation.name, 'variant': getattr(sys, 'abiflags', ''),\n\
+         'executable': getattr(sys, '_base_executable', sys.executable), 'prefix': sys.base_prefix,\n\
+         'libraries': sorted(stdlib), 'hidden': site.getsitepackages([sys.base_prefix, sys.base_exec_prefix])}))",
+    ],
+    lines: 9..=15,
+    line: |version| version.minor,
+    how_to_get: |version| {
+        format!(
+            "install Python {version}, for example with `uv python install {version}` or `pyenv install {version}`"
+        )
+    },
+});
+
+static NODE: How = How::Interpreter(Language {
+    name: "Node.js",
+    programs: &["node", "nodejs"],
+    places: &[
+        "$NVM_DIR/versions/node/*/bin/node",
+        "~/.nvm/versions/node/*/bin/node",
+        "$FNM_DIR/node-versions/*/installation/bin/node",
+        "~/.local/share/fnm/node-versions/*/installation/bin/node",
+        "~/.fnm/node-versions/*/installation/bin/node",
+        "$VOLTA_HOME/tools/image/node/*/bin/node",
+        "~/.volta/tools/image/node/*/bin/node",
+        "$N_PREFIX/n/versions/node/*/bin/node",
+        "/usr/local/n/versions/node/*/bin/node",
+        "~/n/n/versions/node/*/bin/node",
+        "$ASDF_DATA_DIR/installs/nodejs/*/bin/node",
+        "~/.asdf/installs/nodejs/*/bin/node",
+        "$MISE_DATA_DIR/installs/node/*/bin/node",
+        "~/.local/share/mise/installs/node/*/bin/node",
+        "~/.nodenv/versions/*/bin/node",
+        "/usr/local/lib/nodejs/*/bin/node",
+        "/home/linuxbrew/.linuxbrew/opt/*/bin/node",
+        "/opt/*/bin/node",
+    ],
+    describe: &[
+        "-p",
+        "const [major, minor, patch] = process.versions.node.split('-')[0].split('.').map(Number);\
+         JSON.stringify({version: [major, minor, patch], final: !process.versions.node.includes('-'), \
+         implementation: process.release.name, variant: '', executable: process.execPath, \
+         prefix: require('path').dirname(require('path').dirname(process.execPath)), libraries: [], hidden: []})",
+    ],
+    lines: 18..=26,
+    line: |version| version.major,
+    how_to_get: |version| {
+        format!(
+            "install Node.js {version}, for example with `fnm install {version}` or `nvm install {version}`"
+        )
+    },
+});
+
+static JAVA: How = How::NotServed { needs: "a JDK on this machine and Hearth's Java runtime client" };
+static RUBY: How = How::NotServed { needs: "Ruby on this machine and Hearth's Ruby runtime client" };
+static DOTNET: How = How::NotServed { needs: ".NET on this machine and Hearth's .NET runtime client" };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_identifier_of_an_interpreted_family_has_a_line_that_its_client_serves() {
+        for runtime in Runtime::ALL {
+            if let How::Interpreter(language) = how(runtime.family()) {
+                let line = line(*runtime).unwrap();
+                assert!(language.lines.contains(&line), "{runtime}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn families_that_are_not_served_say_what_they_need() {
+        for family in [Family::Java, Family::Ruby, Family::DotNet] {
+            assert!(matches!(how(family), How::NotServed { needs } if !needs.is_empty()));
+        }
+    }
+}
