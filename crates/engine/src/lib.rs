@@ -14,6 +14,7 @@ mod engine;
 mod invocation;
 pub mod isolation;
 mod options;
+pub mod package;
 
 pub use engine::Engine;
 pub use invocation::{FunctionError, FunctionKey, Invocation, InvokeError, Outcome, Start, ThrottleReason};
