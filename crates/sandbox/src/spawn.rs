@@ -1,0 +1,94 @@
+//! Starting the launcher process.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{RecvFlags, SendFlags};
+
+use crate::message::{self, Configure, Reply};
+use crate::{Error, Options, Sandboxes, Strength, channel, net};
+
+/// The argument that makes this program the launcher: main calls [`crate::launcher_main`] when its first
+/// argument is this, before anything else.
+pub const LAUNCHER_ARGUMENT: &str = "__sandbox-launcher";
+
+/// A launcher that has not been asked for anything is ready within milliseconds.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The privileged process that makes sandboxes. It ends, with every sandbox, when this end of its socket closes.
+#[derive(Debug)]
+pub struct Launcher {
+    pub(crate) socket: OwnedFd,
+    pub(crate) child: Child,
+    pub(crate) strength: Strength,
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+impl Launcher {
+    /// Starts the launcher and waits until it is ready. Call it from the main thread while that is the only one:
+    /// the launcher ends with the thread that started it.
+    pub fn spawn(options: Options) -> Result<Self, Error> {
+        let roots = prepare_roots(options.roots)?;
+        let (socket, theirs) = channel::pair().map_err(Error::Spawn)?;
+        let child = Command::new(&options.program)
+            .arg(LAUNCHER_ARGUMENT)
+            .env_clear()
+            .current_dir("/")
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(Error::Spawn)?;
+        let configure = Configure {
+            roots: roots.clone(),
+            cgroup: options.cgroup,
+            sandboxes_max: options.sandboxes_max,
+            uid_base: options.uid_base,
+            endpoint_port: options.endpoint_port,
+            internet: options.internet,
+        };
+        let strength = greet(&socket, &configure)?;
+        Ok(Self { socket, child, strength, roots })
+    }
+
+    /// Which limits this machine enforces.
+    pub fn strength(&self) -> &Strength {
+        &self.strength
+    }
+
+    /// The launcher for async callers. Must be called within the async runtime.
+    pub fn connect(self, network: net::NetworkOptions) -> Result<Sandboxes, Error> {
+        Sandboxes::new(self, network)
+    }
+}
+
+fn greet(socket: &OwnedFd, configure: &Configure) -> Result<Strength, Error> {
+    set_socket_timeout(socket, Timeout::Recv, Some(READY_TIMEOUT))
+        .map_err(|error| Error::Spawn(error.into()))?;
+    channel::send(socket.as_fd(), &message::encode(0, configure), &[], SendFlags::empty())
+        .map_err(Error::Spawn)?;
+    let packet = channel::receive(socket, RecvFlags::empty()).map_err(Error::Spawn)?;
+    let Some(packet) = packet else {
+        return Err(Error::Unusable("it ended at once; its own message is on standard error".into()));
+    };
+    match message::decode::<Reply>(&packet.bytes) {
+        Ok((_, Reply::Ready(strength))) => Ok(strength),
+        Ok((_, Reply::Failed(why))) => Err(Error::Unusable(why)),
+        Ok((_, other)) => Err(Error::Unusable(format!("it answered {other:?}"))),
+        Err(error) => Err(Error::Spawn(io::Error::other(error))),
+    }
+}
+
+/// Roots exist and have their real names, so that paths can be compared with them.
+fn prepare_roots(roots: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
+    (roots.into_iter())
+        .map(|root| {
+            std::fs::create_dir_all(&root)
+                .and_then(|()| root.canonicalize())
+                .map_err(Error::io(format!("prepare {}", root.display())))
+        })
+        .collect()
+}
