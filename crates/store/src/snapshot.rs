@@ -15,22 +15,24 @@ const IDLE_CONNECTIONS_MAX: usize = 8;
 /// A consistent view: each domain as it was when first read through this value, whatever is written meanwhile.
 pub struct Snapshot<'s> {
     source: Source<'s>,
+    /// A reader's view of each domain that it has touched.
+    open: [OnceCell<Reader<'s>>; Domain::ALL.len()],
 }
 
 enum Source<'s> {
-    /// A reader has a view of each domain that it has touched.
-    Readers { pools: &'s [Pool; Domain::ALL.len()], open: [OnceCell<Reader<'s>>; Domain::ALL.len()] },
+    /// A reader borrows a connection for each domain that it touches.
+    Readers(&'s [Pool; Domain::ALL.len()]),
     /// A writer reads its own uncommitted changes.
     Writer { domain: Domain, connection: &'s Connection },
 }
 
 impl<'s> Snapshot<'s> {
     pub(crate) fn of_pools(pools: &'s [Pool; Domain::ALL.len()]) -> Self {
-        Self { source: Source::Readers { pools, open: Default::default() } }
+        Self { source: Source::Readers(pools), open: Default::default() }
     }
 
     pub(crate) fn of_writer(domain: Domain, connection: &'s Connection) -> Self {
-        Self { source: Source::Writer { domain, connection } }
+        Self { source: Source::Writer { domain, connection }, open: Default::default() }
     }
 
     /// The value of a key.
@@ -119,13 +121,14 @@ impl<'s> Snapshot<'s> {
             Source::Writer { domain, .. } => {
                 Err(Error::OtherDomain { table: table.name(), belongs: table.domain(), transaction: *domain })
             }
-            Source::Readers { pools, open } => {
+            Source::Readers(pools) => {
                 let index = table.domain().index();
-                if open[index].get().is_none() {
-                    // A cell that is empty here stays empty until this line: the view is used by one thread.
-                    let _ = open[index].set(pools[index].reader()?);
+                let open = &self.open[index];
+                if open.get().is_none() {
+                    // A cell that is empty here stays empty until this line: a view is used by one thread.
+                    let _ = open.set(pools[index].reader()?);
                 }
-                Ok(open[index].get().expect("it was filled above").connection())
+                Ok(open.get().expect("it was filled above").connection())
             }
         }
     }

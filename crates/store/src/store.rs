@@ -53,6 +53,9 @@ struct Inner {
 impl Store {
     /// Opens the store, making it if it does not exist. Blocks on the disk.
     ///
+    /// A process forked afterwards that does not exec would hold the directory's lock beyond this process's life:
+    /// start such helpers first.
+    ///
     /// # Errors
     /// If another server uses the directory, if what is there is not a store of [this format](crate::FORMAT_VERSION)
     /// or is damaged, and if the disk fails. What is there is never changed then.
@@ -182,7 +185,7 @@ fn open_domains(
         format::check_content(&path, &connection)?;
         connections.push(connection);
     }
-    Ok(connections.try_into().ok().expect("there is a connection for each domain"))
+    Ok(connections.try_into().expect("there is a connection for each domain"))
 }
 
 /// The kept secret, made when there is none.

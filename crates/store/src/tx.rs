@@ -91,15 +91,14 @@ impl<'t> Tx<'t> {
         let below = if upper.is_some() { "AND key < ?3" } else { "AND ?3 IS NULL" };
         let order = if scan.reverse { "DESC" } else { "ASC" };
         let range = format!("tbl = ?1 AND key >= ?2 {below}");
-        let sql = match i64::try_from(scan.limit) {
-            Ok(limit) => format!(
-                "DELETE FROM entries WHERE tbl = ?1 AND key IN \
-                 (SELECT key FROM entries WHERE {range} ORDER BY key {order} LIMIT {limit})"
-            ),
-            Err(_) => format!("DELETE FROM entries WHERE {range}"),
-        };
+        // A limit that does not fit is no limit, which the engine writes as a negative one.
+        let limit = i64::try_from(scan.limit).unwrap_or(-1);
+        let sql = format!(
+            "DELETE FROM entries WHERE tbl = ?1 AND key IN \
+             (SELECT key FROM entries WHERE {range} ORDER BY key {order} LIMIT ?4)"
+        );
         self.change(table, |connection| {
-            Ok(connection.prepare_cached(&sql)?.execute((table.name(), lower, upper))?)
+            Ok(connection.prepare_cached(&sql)?.execute((table.name(), lower, upper, limit))?)
         })
     }
 
@@ -108,6 +107,12 @@ impl<'t> Tx<'t> {
         self.touched = Touched::All;
         self.connection.execute("DELETE FROM entries", ())?;
         Ok(())
+    }
+
+    /// What the engine does to a transaction that it cannot go on with.
+    #[cfg(test)]
+    pub(crate) fn end_behind_the_writers_back(&self) {
+        self.connection.execute_batch("ROLLBACK").unwrap();
     }
 
     /// What the closure changed; or why it must be rolled back, although it may have returned `Ok`.

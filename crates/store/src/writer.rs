@@ -217,3 +217,50 @@ impl Worker {
 fn given_up() -> Error {
     Error::Engine(Arc::new(io::Error::other("the engine gave up the transaction")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Scan, Table};
+
+    static TEXTS: Table<u64, String> = Table::new("test.texts");
+
+    fn writer(directory: &tempfile::TempDir) -> Writer {
+        let (domain, durability) = (Domain::Meta, Durability::Durable);
+        format::create_if_missing(directory.path(), domain).unwrap();
+        let path = format::path(directory.path(), domain);
+        let connection = format::connect_writer(&path, durability).unwrap();
+        connection.pragma_update(None, "max_page_count", 20).unwrap();
+        Writer::spawn(domain, path, durability, connection, Arc::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_database_is_an_error_and_what_fits_is_stored_afterwards() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(&directory);
+        writer.call(|tx| tx.put(&TEXTS, &1, &"small".to_owned())).await.unwrap();
+        let too_much = writer.call(|tx| (2..50).try_for_each(|n| tx.put(&TEXTS, &n, &"large".repeat(1600))));
+        let error: Error = too_much.await.unwrap_err();
+        assert!(matches!(error, Error::Full(_)), "{error}");
+        assert_eq!(error.to_string(), "the disk that holds the data is full");
+        writer.call(|tx| tx.put(&TEXTS, &50, &"small".to_owned())).await.unwrap();
+        let stored = writer.call(|tx| tx.keys(&TEXTS, &Scan::all())).await;
+        assert_eq!(stored.unwrap(), [1, 50]);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_engine_gave_up_fails_and_the_next_one_works() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(&directory);
+        let ended: Result<(), Error> = writer
+            .call(|tx| {
+                tx.put(&TEXTS, &1, &"lost".to_owned())?;
+                tx.end_behind_the_writers_back();
+                Ok(())
+            })
+            .await;
+        assert_eq!(ended.unwrap_err().to_string(), "the store failed: the engine gave up the transaction");
+        writer.call(|tx| tx.put(&TEXTS, &2, &"kept".to_owned())).await.unwrap();
+        assert_eq!(writer.call(|tx| tx.keys(&TEXTS, &Scan::all())).await.unwrap(), [2]);
+    }
+}
