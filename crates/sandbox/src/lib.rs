@@ -19,6 +19,7 @@ pub mod net;
 mod process;
 mod sandbox;
 mod sandboxes;
+mod socket;
 mod spawn;
 mod spec;
 

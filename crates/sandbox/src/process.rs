@@ -6,15 +6,14 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rustix::net::Shutdown;
-use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 use tracing::warn;
 
 use crate::message::{self, InitReply, InitRequest};
-use crate::sandboxes::{gone_or, lock, receive, send};
+use crate::sandboxes::lock;
+use crate::socket::{Socket, gone_or};
 use crate::{Command, Error, Exit, channel};
 
 /// SIGKILL; also what is said of a process that went away with its sandbox.
@@ -55,7 +54,7 @@ impl Process {
 /// The socket to a sandbox's init.
 #[derive(Debug)]
 pub(crate) struct Init {
-    socket: AsyncFd<OwnedFd>,
+    socket: Socket,
     next_id: AtomicU64,
     waiting: Mutex<HashMap<u64, Waiting>>,
 }
@@ -86,8 +85,7 @@ struct Failure {
 
 impl Init {
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Arc<Self>> {
-        rustix::io::ioctl_fionbio(&socket, true)?;
-        let socket = AsyncFd::register(socket)?;
+        let socket = Socket::register(socket)?;
         let init = Arc::new(Self { socket, next_id: AtomicU64::new(1), waiting: Mutex::default() });
         tokio::spawn(read_reports(Arc::clone(&init)));
         Ok(init)
@@ -138,7 +136,7 @@ impl Init {
             return Err(Error::TooLarge { bytes: bytes.len(), bytes_max: channel::MESSAGE_BYTES_MAX });
         }
         lock(&self.waiting).insert(id, waiting);
-        if let Err(error) = send(&self.socket, &bytes, fd.as_ref()).await {
+        if let Err(error) = self.socket.send(&bytes, fd.as_ref()).await {
             lock(&self.waiting).remove(&id);
             return Err(gone_or(error, Error::SandboxGone));
         }
@@ -147,8 +145,7 @@ impl Init {
 
     /// The init ends when its socket closes, and the sandbox's processes with it.
     pub(crate) fn close(&self) {
-        // It fails only when the other end is closed already.
-        let _ = rustix::net::shutdown(self.socket.get_ref(), Shutdown::Both);
+        self.socket.close();
     }
 
     fn on(&self, id: u64, reply: InitReply, fds: Vec<OwnedFd>) {
@@ -191,7 +188,7 @@ impl Init {
 
 /// Hands reports to those who wait, until the sandbox ends.
 async fn read_reports(init: Arc<Init>) {
-    while let Ok(Some(packet)) = receive(&init.socket).await {
+    while let Ok(Some(packet)) = init.socket.receive().await {
         match message::decode::<InitReply>(&packet.bytes) {
             Ok((id, reply)) => init.on(id, reply, packet.fds),
             Err(error) => warn!(%error, "a sandbox's init sent something else than a report"),

@@ -1,20 +1,19 @@
 //! The launcher seen from async code: requests out, replies by id.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::message::{self, Fd, Location, Reply, Request};
 use crate::net::{Network, NetworkOptions};
+use crate::socket::{Socket, gone_or};
 use crate::{Error, Launcher, Limits, Sandbox, Strength, TemplateSpec, channel};
 
 /// What `/tmp` is before a function's size is known; its default on Lambda.
@@ -33,7 +32,7 @@ pub struct Template(u32);
 
 #[derive(Debug)]
 struct Shared {
-    socket: AsyncFd<OwnedFd>,
+    socket: Socket,
     pending: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     next_id: AtomicU64,
     templates: Mutex<HashMap<TemplateSpec, Template>>,
@@ -50,8 +49,7 @@ struct Open(Arc<Shared>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // It fails only when the launcher has closed it already.
-        let _ = rustix::net::shutdown(self.0.socket.get_ref(), Shutdown::Both);
+        self.0.socket.close();
     }
 }
 
@@ -63,10 +61,8 @@ struct Answer {
 
 impl Sandboxes {
     pub(crate) fn new(launcher: Launcher, network: NetworkOptions) -> Result<Self, Error> {
-        rustix::io::ioctl_fionbio(&launcher.socket, true)
-            .map_err(|error| Error::io("prepare the launcher's socket")(error.into()))?;
         let shared = Arc::new(Shared {
-            socket: AsyncFd::register(launcher.socket).map_err(Error::io("register the launcher's socket"))?,
+            socket: Socket::register(launcher.socket).map_err(Error::io("register the launcher's socket"))?,
             pending: Mutex::default(),
             next_id: AtomicU64::new(1),
             templates: Mutex::default(),
@@ -159,8 +155,7 @@ impl Sandboxes {
 
     /// Ends the launcher, and with it every sandbox, and waits until nothing of them is left.
     pub async fn shutdown(&self) {
-        // It fails only when the launcher has closed it already.
-        let _ = rustix::net::shutdown(self.shared.socket.get_ref(), Shutdown::Both);
+        self.shared.socket.close();
         let child = lock(&self.shared.child).take();
         if let Some(mut child) = child {
             // The launcher ends by itself; waiting fails only when someone else has waited for it.
@@ -185,7 +180,7 @@ impl Shared {
         }
         let (sender, receiver) = oneshot::channel();
         lock(&self.pending).insert(id, sender);
-        if let Err(error) = send(&self.socket, &bytes, None).await {
+        if let Err(error) = self.socket.send(&bytes, None).await {
             lock(&self.pending).remove(&id);
             return Err(gone_or(error, Error::LauncherGone));
         }
@@ -204,7 +199,7 @@ impl Shared {
 
 /// Hands replies to those who wait, until the launcher closes the socket.
 async fn read_replies(shared: Arc<Shared>) {
-    while let Ok(Some(packet)) = receive(&shared.socket).await {
+    while let Ok(Some(packet)) = shared.socket.receive().await {
         match message::decode::<Reply>(&packet.bytes) {
             Ok((id, reply)) => {
                 if let Some(waiting) = lock(&shared.pending).remove(&id) {
@@ -221,42 +216,6 @@ async fn read_replies(shared: Arc<Shared>) {
     if let Some(mut child) = child {
         // Reaps the launcher; nobody waits for the result.
         let _ = tokio::task::spawn_blocking(move || child.wait()).await;
-    }
-}
-
-/// Sends one message, waiting while the socket is full.
-pub(crate) async fn send(
-    socket: &AsyncFd<OwnedFd>,
-    bytes: &[u8],
-    fd: Option<&OwnedFd>,
-) -> std::io::Result<()> {
-    let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd()).collect();
-    loop {
-        // Tried before waiting: it is nearly always writable.
-        match channel::send(socket.get_ref(), bytes, &fds, SendFlags::DONTWAIT) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            result => return result,
-        }
-        socket.writable().await?.clear_ready();
-    }
-}
-
-/// Receives one message; `None` at the end.
-pub(crate) async fn receive(socket: &AsyncFd<OwnedFd>) -> std::io::Result<Option<channel::Packet>> {
-    loop {
-        let mut guard = socket.readable().await?;
-        if let Ok(result) = guard.try_io(|socket| channel::receive(socket.get_ref(), RecvFlags::DONTWAIT)) {
-            return result;
-        }
-    }
-}
-
-pub(crate) fn gone_or(error: std::io::Error, gone: Error) -> Error {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe
-        | std::io::ErrorKind::NotConnected
-        | std::io::ErrorKind::ConnectionReset => gone,
-        _ => Error::Io { what: "send to a sandbox".into(), source: error },
     }
 }
 
