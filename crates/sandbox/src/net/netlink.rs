@@ -13,6 +13,9 @@ const ALIGNMENT: usize = 4;
 /// `struct nlmsghdr`.
 const HEADER_LEN: usize = 16;
 const NLMSG_ERROR: u16 = 2;
+/// Address families, in the one byte that netlink headers have for them.
+pub(super) const AF_UNSPEC: u8 = 0;
+pub(super) const AF_INET: u8 = 2;
 /// Marks an attribute whose payload is attributes.
 const NLA_F_NESTED: u16 = 1 << 15;
 

@@ -4,7 +4,7 @@
 //! of the dial, for addresses on any device, added a moment ago, or local only by a route. A list kept beside it
 //! could be stale. The question costs a few microseconds and no privilege.
 
-use super::netlink::{Messages, NLM_F_REQUEST, Socket};
+use super::netlink::{AF_INET, Messages, NLM_F_REQUEST, Socket};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +49,7 @@ const ROUTE_TYPE_OFFSET: usize = 7;
 
 fn request(address: Ipv4Addr) -> Messages {
     // struct rtmsg: family, prefix length of the destination, and ten bytes that do not matter in a question.
-    let header = [libc::AF_INET as u8, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let header = [AF_INET, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let mut messages = Messages::default();
     messages.message(libc::RTM_GETROUTE, NLM_F_REQUEST, &header, |attributes| {
         attributes.bytes(libc::RTA_DST, &address.octets());

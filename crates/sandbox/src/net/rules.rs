@@ -55,16 +55,16 @@ fn transaction(capture: Capture, proxy_port: u16) -> Messages {
         Capture::Redirect => Chain { name: "inbound", kind: "nat", hook: HOOK_OUTPUT, priority: -100 },
     };
     inbound.create(&mut batch);
-    inbound.rule(&mut batch, |rule| rule.to_loopback().verdict(RETURN));
+    inbound.rule(&mut batch, |rule| rule.for_loopback().verdict(RETURN));
     inbound.rule(&mut batch, |rule| rule.tcp().destination_port(DNS_PORT).capture(capture, proxy_port));
-    inbound.rule(&mut batch, |rule| rule.to_sandbox().verdict(RETURN));
+    inbound.rule(&mut batch, |rule| rule.for_sandbox().verdict(RETURN));
     inbound.rule(&mut batch, |rule| rule.tcp().capture(capture, proxy_port));
     inbound.rule(&mut batch, |rule| rule.udp().destination_port(DNS_PORT).capture(capture, DNS_PORT));
 
     let outbound = Chain { name: "outbound", kind: "filter", hook: HOOK_OUTPUT, priority: 0 };
     outbound.create(&mut batch);
-    outbound.rule(&mut batch, |rule| rule.to_loopback().verdict(ACCEPT));
-    outbound.rule(&mut batch, |rule| rule.to_sandbox().verdict(ACCEPT));
+    outbound.rule(&mut batch, |rule| rule.for_loopback().verdict(ACCEPT));
+    outbound.rule(&mut batch, |rule| rule.for_sandbox().verdict(ACCEPT));
     outbound.rule(&mut batch, |rule| rule.tcp().verdict(ACCEPT));
     outbound.rule(&mut batch, |rule| rule.udp().destination_port(DNS_PORT).verdict(ACCEPT));
     outbound.rule(&mut batch, |rule| rule.reject());
@@ -107,12 +107,12 @@ impl Chain {
 struct Rule<'a, 'b>(&'a mut Attributes<'b>);
 
 impl Rule<'_, '_> {
-    fn to_loopback(self) -> Self {
+    fn for_loopback(self) -> Self {
         // The first byte of the destination decides 127.0.0.0/8.
         self.payload(NETWORK_HEADER, IPV4_DESTINATION, 1).equals(&[127])
     }
 
-    fn to_sandbox(self) -> Self {
+    fn for_sandbox(self) -> Self {
         self.payload(NETWORK_HEADER, IPV4_DESTINATION, 4).equals(&SANDBOX_ADDRESS.octets())
     }
 

@@ -3,7 +3,9 @@
 //! Blocking and single-threaded on purpose: it runs in the sandbox's child between clone and exec of anything,
 //! while that child still has privilege over the namespace. About 0.1 ms.
 
-use super::netlink::{Messages, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, Socket};
+use super::netlink::{
+    AF_INET, AF_UNSPEC, Messages, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, Socket,
+};
 use super::rules::{self, Capture};
 use super::{RUNTIME_API_PORT, SANDBOX_ADDRESS, sockets};
 use serde::{Deserialize, Serialize};
@@ -267,9 +269,9 @@ fn loopback_up() -> Messages {
     let up = (libc::IFF_UP as u32).to_ne_bytes();
     let index = LOOPBACK_INDEX.to_ne_bytes();
     // struct ifinfomsg: family, padding, type, index, flags, which flags to change.
-    let link = [[libc::AF_UNSPEC as u8, 0, 0, 0], index, up, up].concat();
+    let link = [[AF_UNSPEC, 0, 0, 0], index, up, up].concat();
     // struct ifaddrmsg: family, prefix length, flags, scope, index.
-    let address = [[libc::AF_INET as u8, 32, 0, RT_SCOPE_HOST], index].concat();
+    let address = [[AF_INET, 32, 0, RT_SCOPE_HOST], index].concat();
     let mut messages = Messages::default();
     messages.message(libc::RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, &link, |_| {});
     let create = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
@@ -284,20 +286,7 @@ fn loopback_up() -> Messages {
 fn every_address_is_local() -> Messages {
     // struct rtmsg: family, prefix lengths of destination and source, tos, table, protocol, scope, type, flags.
     let [a, b, c, d] = 0_u32.to_ne_bytes();
-    let route = [
-        libc::AF_INET as u8,
-        0,
-        0,
-        0,
-        RT_TABLE_LOCAL,
-        RTPROT_BOOT,
-        RT_SCOPE_HOST,
-        libc::RTN_LOCAL,
-        a,
-        b,
-        c,
-        d,
-    ];
+    let route = [AF_INET, 0, 0, 0, RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, libc::RTN_LOCAL, a, b, c, d];
     let mut messages = Messages::default();
     let create = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     messages.message(libc::RTM_NEWROUTE, create, &route, |attributes| {

@@ -1,5 +1,6 @@
 //! The socket calls that no safe library wraps: transparent binding, and the address a packet was really sent to.
 
+use super::netlink::AF_INET;
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -165,7 +166,7 @@ fn from_network(address: libc::in_addr) -> Ipv4Addr {
 
 fn to_raw(address: SocketAddrV4) -> libc::sockaddr_in {
     libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_family: u16::from(AF_INET),
         sin_port: address.port().to_be(),
         sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
         sin_zero: [0; 8],

@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 /// Longest query accepted. A name is at most 255 bytes and the additional section holds one OPT record.
 pub(in crate::net) const QUERY_LEN_MAX: usize = 4096;
 const HEADER_LEN: usize = 12;
+/// A pointer to the question's name, which follows the header.
+const QUESTION_NAME: [u8; 2] = [0xC0, 12];
 /// With its length bytes and the root.
 const NAME_LEN_MAX: usize = 255;
 const LABEL_LEN_MAX: usize = 63;
@@ -106,8 +108,7 @@ impl<'a> Query<'a> {
             return self.answer_empty(Rcode::NoError);
         }
         let mut answer = self.answer_with(Rcode::NoError, 1);
-        // A pointer to the question's name.
-        answer.extend_from_slice(&[0xC0, HEADER_LEN as u8]);
+        answer.extend_from_slice(&QUESTION_NAME);
         answer.extend_from_slice(&TYPE_A.to_be_bytes());
         answer.extend_from_slice(&CLASS_IN.to_be_bytes());
         answer.extend_from_slice(&OWN_TTL_S.to_be_bytes());
