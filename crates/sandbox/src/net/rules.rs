@@ -47,7 +47,8 @@ pub(super) fn load(capture: Capture, proxy_port: u16) -> io::Result<()> {
 fn transaction(capture: Capture, proxy_port: u16) -> Messages {
     let mut batch = Messages::default();
     batch.message(BATCH_BEGIN, NLM_F_REQUEST, &BATCH_HEADER, |_| {});
-    batch.message(NEW_TABLE, NLM_F_REQUEST | NLM_F_CREATE, &HEADER, |table| {
+    // Refusals of any message are always reported; one acknowledgement shows that the kernel read the batch.
+    batch.message(NEW_TABLE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK, &HEADER, |table| {
         table.name(NFTA_TABLE_NAME, TABLE);
     });
     let inbound = match capture {
@@ -92,8 +93,7 @@ impl Chain {
     }
 
     fn rule(&self, batch: &mut Messages, write: impl for<'a, 'b> FnOnce(Rule<'a, 'b>) -> Rule<'a, 'b>) {
-        // Each rule is acknowledged, so that a refusal names itself and success is never assumed.
-        let flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK;
+        let flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND;
         batch.message(NEW_RULE, flags, &HEADER, |rule| {
             rule.name(NFTA_RULE_TABLE, TABLE).name(NFTA_RULE_CHAIN, self.name);
             rule.nest(NFTA_RULE_EXPRESSIONS, |expressions| {

@@ -139,6 +139,77 @@ pub(in crate::net) fn framed(message: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\x04test\0\0\x01\0\x01";
+    const SERVER_FAILURE: u8 = 2;
+
+    /// A resolver that answers its one question with these packets, made from the question.
+    async fn resolver(answers: Vec<fn(Vec<u8>) -> Vec<u8>>) -> SocketAddr {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut query = vec![0; 512];
+            let (len, client) = socket.recv_from(&mut query).await.unwrap();
+            query.truncate(len);
+            for answer in answers {
+                socket.send_to(&answer(query.clone()), client).await.unwrap();
+            }
+        });
+        address
+    }
+
+    fn good(mut query: Vec<u8>) -> Vec<u8> {
+        query[2] |= 0x80;
+        query
+    }
+
+    fn failing(query: Vec<u8>) -> Vec<u8> {
+        let mut answer = good(query);
+        answer[3] = SERVER_FAILURE;
+        answer
+    }
+
+    async fn ask(addresses: &[SocketAddr]) -> Option<Vec<u8>> {
+        let unchanged = PathBuf::from("/nonexistent/resolv.conf");
+        let known = Mutex::new(Known { modified: None, addresses: addresses.into() });
+        let resolvers = Resolvers { resolv_conf: unchanged, known };
+        resolvers.ask(&Query::parse(QUERY).unwrap(), Transport::Udp).await
+    }
+
+    /// An address where nobody answers, and the kernel says so.
+    async fn closed() -> SocketAddr {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn next_resolver_is_asked_when_one_is_down_or_fails() {
+        let answer = Some(good(QUERY.to_vec()));
+        assert_eq!(ask(&[closed().await, resolver(vec![good]).await]).await, answer);
+        assert_eq!(ask(&[resolver(vec![failing]).await, resolver(vec![good]).await]).await, answer);
+    }
+
+    #[tokio::test]
+    async fn failure_of_every_resolver_is_passed_on() {
+        let failure = Some(failing(QUERY.to_vec()));
+        assert_eq!(ask(&[resolver(vec![failing]).await, closed().await]).await, failure);
+        assert_eq!(ask(&[closed().await]).await, None);
+    }
+
+    #[tokio::test]
+    async fn answer_to_another_question_is_waited_past() {
+        let other_id = |query| {
+            let mut answer = good(query);
+            answer[0] ^= 1;
+            answer
+        };
+        let other_name = |query| {
+            let mut answer = good(query);
+            answer[13] ^= 1;
+            answer
+        };
+        let address = resolver(vec![other_id, other_name, |_| vec![], |query| query, good]).await;
+        assert_eq!(ask(&[address]).await, Some(good(QUERY.to_vec())));
+    }
+
     #[test]
     fn resolv_conf_gives_three_addresses_at_most_and_the_machine_itself_without_any() {
         let text = "# comment\nsearch example.com\nnameserver 10.0.0.1\n nameserver ::1 # trailing\nnameserver fe80::1%eth0\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n";
