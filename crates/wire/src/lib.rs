@@ -1,3 +1,23 @@
-//! The wire crate.
+//! HTTP, AWS's wire formats, and the way of a request to the function that serves it.
+//!
+//! A service gives its generated model and a table of handlers ([`Service::new`]); from there on this crate decodes,
+//! validates, calls and encodes. It knows no service.
 
+mod context;
+mod error;
+pub mod generated;
+mod protocol;
+pub mod record;
+mod route;
+pub mod schema;
+mod service;
 pub mod sigv4;
+mod validate;
+mod value;
+
+pub use context::Context;
+pub use error::Error;
+pub use record::{Datum, Mismatch, Operation, Record, Unit, UnknownValue};
+pub use route::Labels;
+pub use service::{Body, Handler, Request, Response, Service, Table};
+pub use value::{Fields, Value};

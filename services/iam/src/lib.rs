@@ -1,1 +1,3 @@
 //! The iam service.
+
+pub mod shapes;

@@ -1,1 +1,3 @@
 //! The logs service.
+
+pub mod shapes;

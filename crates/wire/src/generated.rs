@@ -1,0 +1,47 @@
+//! What generated code needs in scope.
+
+pub use std::collections::BTreeMap;
+
+pub use bytes::Bytes;
+pub use domain::Timestamp;
+
+pub use crate::record::Unit;
+pub use crate::schema::{
+    Bounds, ErrorShape, Kind, Location, Member, Operation, Pattern, Protocol, Service, Shape, Structure,
+    TimestampFormat,
+};
+
+/// A shape.
+pub const fn shape(name: &'static str, kind: Kind) -> Shape {
+    Shape { name, kind, sensitive: false }
+}
+
+/// A shape whose value may never be shown.
+pub const fn sensitive(name: &'static str, kind: Kind) -> Shape {
+    Shape { name, kind, sensitive: true }
+}
+
+/// A member that travels under its own name.
+pub const fn member(name: &'static str, location: Location, shape: &'static Shape) -> Member {
+    Member { name, wire_name: name, location, shape, required: false, timestamp_format: None }
+}
+
+impl Member {
+    /// The same member under another name where it travels.
+    pub const fn named(mut self, wire_name: &'static str) -> Self {
+        self.wire_name = wire_name;
+        self
+    }
+
+    /// The same member, which a request must have.
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// The same member, a moment written in a way that is not the protocol's.
+    pub const fn written(mut self, format: TimestampFormat) -> Self {
+        self.timestamp_format = Some(format);
+        self
+    }
+}
