@@ -3,7 +3,9 @@
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 /// Time for the outside to accept. Inside, the connection is established already, so this is how long a function
@@ -15,8 +17,8 @@ const BUFFER_LEN: usize = 16 * 1024;
 const BUFFER_LEN_MAX: usize = 128 * 1024;
 
 /// Dials `destination` for the function behind `inside` and carries the connection to its end.
-pub(super) async fn carry(inside: TcpStream, destination: SocketAddrV4) {
-    let outside = match timeout(DIAL_TIMEOUT, TcpStream::connect(destination)).await {
+pub(super) async fn carry(mut inside: TcpStream, destination: SocketAddrV4) {
+    let mut outside = match timeout(DIAL_TIMEOUT, TcpStream::connect(destination)).await {
         Ok(Ok(outside)) => outside,
         Ok(Err(error)) => {
             tracing::debug!(%destination, %error, "a function's connection failed");
@@ -30,7 +32,7 @@ pub(super) async fn carry(inside: TcpStream, destination: SocketAddrV4) {
     // Both make a connection better or leave it as it was.
     let _ = outside.set_nodelay(true);
     let _ = rustix::net::sockopt::set_socket_keepalive(&outside, true);
-    if copy_both_ways(&inside, &outside).await.is_err() {
+    if copy_both_ways(&mut inside, &mut outside).await.is_err() {
         // A reset on one side is a reset on the other, not an orderly end of data.
         reset(inside);
         reset(outside);
@@ -43,44 +45,31 @@ pub(super) fn reset(stream: TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-async fn copy_both_ways(inside: &TcpStream, outside: &TcpStream) -> io::Result<()> {
-    tokio::try_join!(copy(inside, outside), copy(outside, inside))?;
+async fn copy_both_ways(inside: &mut TcpStream, outside: &mut TcpStream) -> io::Result<()> {
+    let (from_inside, to_inside) = inside.split();
+    let (from_outside, to_outside) = outside.split();
+    tokio::try_join!(copy(from_inside, to_outside), copy(from_outside, to_inside))?;
     Ok(())
 }
 
 /// Copies until the end of `from`'s data, which is then the end of `to`'s.
-async fn copy(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
+async fn copy(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<()> {
     let mut len = BUFFER_LEN;
     loop {
         from.readable().await?;
         let mut buffer = Vec::with_capacity(len);
         loop {
-            match from.try_read_buf(&mut buffer) {
-                Ok(0) => return rustix::net::shutdown(to, rustix::net::Shutdown::Write).map_err(Into::into),
-                Ok(read) => {
-                    write_all(to, &buffer).await?;
-                    // Two fast ends never wait, and must not keep the event loop to themselves.
-                    tokio::task::coop::consume_budget().await;
-                    buffer.clear();
-                    if read == len && len < BUFFER_LEN_MAX {
-                        len *= 2;
-                        buffer.reserve_exact(len);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+            let read = from.read_buf(&mut buffer).await?;
+            if read == 0 {
+                return to.shutdown().await;
             }
+            to.write_all(&buffer).await?;
+            buffer.clear();
+            if read < len {
+                break;
+            }
+            len = BUFFER_LEN_MAX.min(len * 2);
+            buffer.reserve_exact(len);
         }
     }
-}
-
-async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match to.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => to.writable().await?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -15,8 +15,9 @@ use std::{fmt, io};
 
 /// Where captured connections arrive inside the sandbox.
 const PROXY_PORT: u16 = 15001;
-/// Without packet rules only what a wildcard listener catches can be proxied: the web's two ports.
-const WEB_PORTS: [u16; 2] = [80, 443];
+/// Without packet rules only what a wildcard listener catches can be proxied: the web's two ports, and DNS over
+/// TCP.
+const WEB_PORTS: [u16; 3] = [DNS_PORT, 80, 443];
 const DNS_PORT: u16 = 53;
 /// Connections that may wait to be accepted; the Runtime API has one client per process.
 const RUNTIME_API_BACKLOG: i32 = 128;
@@ -101,7 +102,7 @@ pub struct NetSockets {
     pub(super) runtime_api: OwnedFd,
     pub(super) endpoint: OwnedFd,
     pub(super) dns: OwnedFd,
-    /// One listener for everything, or one per web port, or none.
+    /// One listener for everything, or one per port, or none.
     pub(super) proxies: Vec<OwnedFd>,
     pub(super) interception: Interception,
 }
@@ -173,6 +174,12 @@ pub fn set_up(spec: &NetSpec) -> io::Result<NetSockets> {
 
 /// [`set_up`] with the ways of capturing to try, in order.
 pub(super) fn set_up_with(spec: &NetSpec, captures: &[Capture]) -> io::Result<NetSockets> {
+    if spec.endpoint_port == 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the endpoint's port inside must be the one outside",
+        ));
+    }
     let netlink = Socket::route()?;
     netlink.execute(&loopback_up())?;
     let runtime_api =
@@ -319,6 +326,12 @@ mod tests {
             assert_eq!(back.interception(), interception);
             assert_eq!(back.proxies.len(), 1);
         }
+    }
+
+    #[test]
+    fn unknown_endpoint_port_is_refused_before_anything_changes() {
+        let error = set_up(&NetSpec { endpoint_port: 0, internet: true }).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod world;
 
 use super::rules::{self, Capture};
+use super::sockets;
 use super::{AddressRule, HOST_ADDRESS, Interception, RUNTIME_API_PORT, SANDBOX_ADDRESS};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
@@ -129,6 +130,17 @@ worlds! {
         }
     }
 
+    fn rules_and_routes_cannot_be_changed_from_inside(world) {
+        let sandbox = world.sandbox();
+        let changes = sandbox.run(|| {
+            let rules = rules::load(Capture::Tproxy, 15002).unwrap_err();
+            let address = world::try_add_address(Ipv4Addr::new(10, 0, 0, 1)).unwrap_err();
+            let transparent = sockets::listen((Ipv4Addr::LOCALHOST, 8080).to_v4(), 1, true).unwrap_err();
+            [rules, address, transparent].map(|error| error.raw_os_error())
+        });
+        assert_eq!(changes, [Some(libc::EPERM); 3]);
+    }
+
     fn runtime_api_is_accepted_by_the_engine(world) {
         let sandbox = world.sandbox();
         sandbox.run(|| TcpStream::connect((SANDBOX_ADDRESS, RUNTIME_API_PORT)).map(drop)).unwrap();
@@ -200,8 +212,7 @@ worlds! {
         assert_eq!(sandbox.talk(OUTSIDE, WEB_PORT, "hello"), Ok("hello".to_owned()));
         assert_eq!(sandbox.talk(OUTSIDE, ECHO_PORT, "hello"), REFUSED);
         assert_eq!(sandbox.talk(METADATA, WEB_PORT, "secret"), RESET);
-        let answer = sandbox.ask_udp(ANY_RESOLVER, query("example.com", A));
-        assert_eq!(addresses(&answer), [OUTSIDE]);
+        check_names(&sandbox);
     }
 
     fn connections_beyond_the_limit_are_reset(world) {

@@ -171,7 +171,7 @@ impl World {
 
     /// Gives the host one more address.
     pub(super) fn add_host_address(&self, address: Ipv4Addr) {
-        configure(&Socket::route().unwrap(), 1, address, 32);
+        try_add_address(address).unwrap();
     }
 }
 
@@ -336,7 +336,16 @@ fn virtual_cable(peer_namespace: &File) -> Messages {
     messages
 }
 
+/// Adds an address to the loopback device of this thread's namespace.
+pub(super) fn try_add_address(address: Ipv4Addr) -> io::Result<()> {
+    Socket::route()?.execute(&up_with(1, address, 32))
+}
+
 fn configure(netlink: &Socket, index: u32, address: Ipv4Addr, prefix_len: u8) {
+    netlink.execute(&up_with(index, address, prefix_len)).unwrap();
+}
+
+fn up_with(index: u32, address: Ipv4Addr, prefix_len: u8) -> Messages {
     let mut messages = Messages::default();
     let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
     messages.message(libc::RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, &link_header(index, 1), |_| {});
@@ -344,7 +353,7 @@ fn configure(netlink: &Socket, index: u32, address: Ipv4Addr, prefix_len: u8) {
     messages.message(libc::RTM_NEWADDR, flags | 0x100, &header, |attributes| {
         attributes.bytes(libc::IFA_LOCAL, &address.octets()).bytes(libc::IFA_ADDRESS, &address.octets());
     });
-    netlink.execute(&messages).unwrap();
+    messages
 }
 
 /// A route to one address by way of another.
