@@ -5,6 +5,7 @@
 
 mod context;
 mod error;
+pub mod gateway;
 pub mod generated;
 mod protocol;
 pub mod record;

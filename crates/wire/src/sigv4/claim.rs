@@ -190,6 +190,33 @@ impl<'a> Claim<'a> {
     }
 }
 
+/// Whom and what a request is for, as far as its credential scope can be read: also when the rest of the claim is
+/// missing or wrong, as in a hand-typed `Authorization` header. It routes and labels; it proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint<'a> {
+    /// The access key id.
+    pub access_key_id: Cow<'a, str>,
+    /// The region.
+    pub region: Cow<'a, str>,
+    /// The service, by its signing name.
+    pub service: Cow<'a, str>,
+}
+
+impl<'a> Hint<'a> {
+    /// Reads the credential scope of a request, if it has one at all.
+    pub fn of(view: &View<'a>) -> Option<Self> {
+        let credential = match view.header(AUTHORIZATION.as_str()) {
+            Some(text) => {
+                let start = text.find("Credential=")? + "Credential=".len();
+                Cow::Borrowed(text[start..].split([',', ' ']).next()?)
+            }
+            None => parameter(view.query, "X-Amz-Credential")?,
+        };
+        let [access_key_id, _, region, service] = elements(credential).ok()?;
+        Some(Self { access_key_id, region, service })
+    }
+}
+
 /// What both forms of a claim give.
 struct Parts<'a> {
     credential: Cow<'a, str>,
@@ -254,7 +281,7 @@ fn unsupported(algorithm: &str) -> Refusal {
 }
 
 /// A query parameter's value, decoded.
-pub(super) fn parameter<'a>(query: &'a str, wanted: &str) -> Option<Cow<'a, str>> {
+pub(crate) fn parameter<'a>(query: &'a str, wanted: &str) -> Option<Cow<'a, str>> {
     query
         .split('&')
         .filter_map(|parameter| parameter.split_once('='))

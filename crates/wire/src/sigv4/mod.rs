@@ -18,7 +18,8 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
-pub use claim::{Claim, Form};
+pub(crate) use claim::parameter;
+pub use claim::{Claim, Form, Hint};
 pub use refusal::{Refusal, Style};
 pub use sign::Signer;
 pub use verify::{check_headers, check_time, verify};

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Uri};
 use proptest::prelude::*;
 
-use super::{Claim, Form, Refusal, Signer, View, canonical, check_headers, check_time, key, verify};
+use super::{Claim, Form, Hint, Refusal, Signer, View, canonical, check_headers, check_time, key, verify};
 
 pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 /// 2015-08-30T12:36:00Z
@@ -147,6 +147,19 @@ fn a_pre_signed_url_may_not_live_longer_than_a_week() {
     let signed = signer("s3").presign(&Method::GET, &url, Duration::from_secs(604_801), NOW).unwrap();
     let parts = request("GET", &signed.to_string(), &[]);
     assert!(matches!(check(&parts, b"", NOW), Err(Refusal::Incomplete(text)) if text.contains("604800")));
+}
+
+#[test]
+fn the_scope_of_a_claim_that_cannot_hold_is_still_a_hint() {
+    let hint = |authorization: &str| {
+        let parts = request("GET", "/", &[("authorization", authorization)]);
+        Hint::of(&View::from(&parts))
+            .map(|hint| format!("{} {} {}", hint.access_key_id, hint.region, hint.service))
+    };
+    let typed = hint("AWS4-HMAC-SHA256 Credential=test/20150830/eu-west-1/logs/aws4_request");
+    assert_eq!(typed.as_deref(), Some("test eu-west-1 logs"));
+    assert_eq!(hint("Bearer x"), None);
+    assert_eq!(hint("AWS4-HMAC-SHA256 Credential=a/b"), None);
 }
 
 #[test]

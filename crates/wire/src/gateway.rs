@@ -1,0 +1,375 @@
+//! The HTTP front: one port for every service.
+//!
+//! A request passes, in this order: the host it names, the page it may come from, the keys it carries, the service
+//! it is for, the bounds of its body, its signature; then the service decodes and answers it. What is refused on
+//! the way is refused in the words of the service it was for.
+
+mod answer;
+mod authenticator;
+mod body;
+mod browser;
+mod builder;
+mod caller;
+mod connection;
+mod hosts;
+mod routing;
+
+#[cfg(test)]
+mod tests;
+
+pub use authenticator::{Authenticator, Identity, LookupError, Mode, OpenToAll};
+pub use builder::Builder;
+pub use connection::Origin;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use domain::{Clock, Region, Scope};
+use http::header::{CONTENT_ENCODING, EXPECT, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body_util::Either;
+use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use tracing::{debug, error};
+use uuid::Uuid;
+
+use crate::schema::Protocol;
+use crate::service::Request as ServiceRequest;
+use crate::sigv4::{self, Claim, Hint, Refusal, View};
+use crate::{Context, Error, Service};
+use answer::{Dialect, Voice, fault};
+use body::{BodyRefusal, Budget, Pace, Share};
+use builder::RawRoute;
+use caller::Caller;
+use connection::{Connections, Peer};
+use hosts::{HostRefusal, Hosts, Place};
+use routing::{Entry, Route};
+
+/// A response's body: whole, as nearly all are, or a stream.
+pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, std::io::Error>>;
+
+/// A body that is all there.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Either::Left(Full::new(bytes.into()))
+}
+
+/// What a raw route is told beside the request: found in the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestInfo {
+    /// The id in `x-amzn-RequestId`.
+    pub request_id: Uuid,
+    /// The client's address.
+    pub source_ip: IpAddr,
+}
+
+/// The HTTP front of all services. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Shared>);
+
+struct Shared {
+    services: Vec<Service>,
+    entries: Vec<Entry<'static>>,
+    routes: Vec<RawRoute>,
+    authenticator: Arc<dyn Authenticator>,
+    clock: Arc<dyn Clock>,
+    hosts: Hosts,
+    base_url: Arc<str>,
+    region_default: Region,
+    body_limits: Vec<(&'static str, usize)>,
+    body_limit_default: usize,
+    budget: Budget,
+    pace: Pace,
+    connections: Connections,
+}
+
+/// What the log line says of a request, filled in as it becomes known.
+#[derive(Default)]
+struct Trail {
+    service: &'static str,
+    operation: &'static str,
+}
+
+/// A request refused, and in which shape to say so.
+struct Refused(Error, Voice);
+
+impl Gateway {
+    /// Begins to put a gateway together.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Answers one request. Every exit carries the request id.
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let (started, request_id) = (Instant::now(), Uuid::new_v4());
+        let (parts, mut body) = request.into_parts();
+        let mut trail = Trail { service: "-", operation: "-" };
+        // Such a client sends nothing before it is told to.
+        let waits = parts.headers.contains_key(EXPECT);
+        let mut response = match self.0.respond(parts, &mut body, peer, request_id, &mut trail).await {
+            Ok(response) => response,
+            Err(Refused(error, voice)) => {
+                if !waits && error.status != Some(408) {
+                    body::discard(&mut body, self.0.pace).await;
+                }
+                answer::encode(&error, voice, request_id)
+            }
+        };
+        let mut text = Uuid::encode_buffer();
+        let text = request_id.hyphenated().encode_lower(&mut text);
+        let id = HeaderValue::from_str(text).expect("an id is hexadecimal digits and hyphens");
+        response.headers_mut().insert("x-amzn-requestid", id);
+        debug!(
+            %request_id,
+            service = trail.service,
+            operation = trail.operation,
+            status = response.status().as_u16(),
+            duration_us = started.elapsed().as_micros(),
+            "request"
+        );
+        response
+    }
+}
+
+impl Shared {
+    async fn respond(
+        &self,
+        parts: Parts,
+        incoming: &mut Incoming,
+        peer: Peer,
+        request_id: Uuid,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Refused> {
+        let view = View::from(&parts);
+        let hint = Hint::of(&view);
+        let mut asked = routing::Request {
+            method: &parts.method,
+            path: view.path,
+            query: view.query,
+            headers: view.headers,
+            signed_for: hint.as_ref().map(|hint| hint.service.as_ref()),
+            host_label: None,
+            form: None,
+        };
+        let dialect = routing::dialect(&asked);
+        let guess = Voice::Guess(dialect);
+        asked.host_label = self.admit(&parts, peer).map_err(|error| Refused(error, guess))?;
+        if let Some(raw) = self.routes.iter().find(|raw| raw.matches(view.path)) {
+            trail.service = raw.prefix;
+            let read = self.read(incoming, self.body_limit_default, "this").await;
+            let json = Voice::Guess(Dialect::RestJson);
+            let (body, share) = read.map_err(|error| Refused(error, json))?;
+            let mut request = Request::from_parts(parts, body);
+            request.extensions_mut().insert(RequestInfo { request_id, source_ip: peer.address });
+            let handled = tokio::spawn((raw.handler)(request)).await;
+            drop(share);
+            return handled.map_err(|panic| Refused(broken(&panic), json));
+        }
+
+        // A form without a credential scope: only its body says where it goes.
+        let mut read: Option<(Bytes, Share)> = None;
+        let mut route = self.route(&asked);
+        if route == Route::AskForm {
+            let whole = self.read(incoming, self.body_limit_default, "this").await;
+            let (bytes, _) = read.insert(whole.map_err(|error| Refused(error, guess))?);
+            asked.form = Some(std::str::from_utf8(bytes).unwrap_or_default());
+            route = self.route(&asked);
+        }
+        let index = match route {
+            Route::Service(index) => index,
+            Route::Absent(name) => {
+                let error = not_implemented(format!("Hearth does not have the service '{name}' yet."));
+                return Err(Refused(error, guess));
+            }
+            Route::Nowhere | Route::AskForm => return Err(Refused(nowhere(&parts, dialect), guess)),
+        };
+        let service = &self.services[index];
+        let (model, style) = (service.model(), self.entries[index].dialect.style());
+        let refuse = |error| Refused(error, Voice::Service(model));
+        let unproven = |refusal: Refusal| {
+            refuse(fault(refusal.status(style), refusal.code(style), refusal.message(style)))
+        };
+        trail.service = model.name;
+
+        let claim = Claim::of(&view);
+        let caller = caller::identify(&*self.authenticator, &claim, hint.as_ref(), &view, self.clock.now());
+        let Caller { principal, secret_access_key } = caller.map_err(unproven)?;
+        let region = routing::region(
+            hint.as_ref().map(|hint| hint.region.as_ref()),
+            asked.host_label,
+            &self.region_default,
+        )
+        .ok_or_else(|| unproven(Refusal::Invalid("Credential should be scoped to a valid region.".into())))?;
+        encoding(&parts.headers).map_err(refuse)?;
+
+        // A query operation's name is in the body; the others' bounds come before theirs.
+        let find = |body: &[u8]| service.route(&parts.method, view.path, view.query, &parts.headers, body);
+        let early = (model.protocol != Protocol::Query).then(|| find(b"")).transpose().map_err(refuse)?;
+        let (body, share) = match read {
+            Some(read) => read,
+            None => {
+                let operation = early.as_ref().map(|(operation, _)| operation.name);
+                let limit = self.body_limit(operation);
+                self.read(incoming, limit, operation.unwrap_or("this")).await.map_err(refuse)?
+            }
+        };
+        if let (Some(secret), Ok(Some(claim))) = (&secret_access_key, &claim) {
+            sigv4::verify(claim, &view, &body, secret).map_err(unproven)?;
+        }
+        let (operation, labels) = match early {
+            Some(found) => found,
+            None => find(&body).map_err(refuse)?,
+        };
+        trail.operation = operation.name;
+
+        let access_key_id = hint.map(|hint| hint.access_key_id.into_owned());
+        let scope = Scope { account: principal.account().clone(), region };
+        let query = view.query.to_owned();
+        let cx = Context {
+            request_id,
+            scope,
+            principal,
+            access_key_id,
+            base_url: Arc::clone(&self.base_url),
+            headers: parts.headers.clone(),
+            source_ip: peer.address,
+        };
+        let request = ServiceRequest { operation, labels, query, headers: parts.headers, body };
+        let service = service.clone();
+        // A task of its own: an operation that has begun runs to its end though the client hangs up, and one that
+        // panics still gets an answer.
+        let handled = tokio::spawn(async move {
+            let answer = service.handle(cx, request).await;
+            drop(share);
+            answer
+        });
+        handled.await.map(answer::whole).map_err(|panic| refuse(broken(&panic)))
+    }
+
+    /// Whether a request may come in at all; then what stands before our name in its host.
+    fn admit<'a>(&self, parts: &'a Parts, peer: Peer) -> Result<Option<&'a str>, Error> {
+        let place = self.hosts.place(&parts.uri, &parts.headers, peer.local).map_err(|refusal| match refusal {
+            HostRefusal::Malformed => {
+                fault(400, "InvalidRequestException", "The request must name one valid host.")
+            }
+            HostRefusal::Foreign(name) => fault(
+                403,
+                "AccessDeniedException",
+                format!(
+                    "Hearth does not answer to the host name '{name}', so that no web page can reach it under a \
+                     name of its own. Start it with --hostname {name} if the name is yours."
+                ),
+            ),
+        })?;
+        if let Some(sign) = browser::foreign_page(&parts.method, &parts.uri, &parts.headers) {
+            return Err(fault(
+                403,
+                "AccessDeniedException",
+                format!(
+                    "Hearth refuses requests that a web browser makes for another site's page ({sign}): a page \
+                     must not be able to drive it."
+                ),
+            ));
+        }
+        Ok(match place {
+            Place::Here => None,
+            Place::Beneath(label) => Some(label),
+        })
+    }
+
+    fn route(&self, asked: &routing::Request<'_>) -> Route {
+        routing::route(asked, &self.entries, |allowed| {
+            (0..self.services.len()).filter(|index| allowed(*index)).find(|index| {
+                let (model, service) = (self.services[*index].model(), &self.services[*index]);
+                model.protocol == Protocol::RestJson
+                    && service.route(asked.method, asked.path, asked.query, asked.headers, b"").is_ok()
+            })
+        })
+    }
+
+    fn body_limit(&self, operation: Option<&str>) -> usize {
+        let limit = self.body_limits.iter().find(|(name, _)| Some(*name) == operation);
+        limit.map_or(self.body_limit_default, |(_, bytes)| *bytes)
+    }
+
+    async fn read(
+        &self,
+        incoming: &mut Incoming,
+        limit: usize,
+        operation: &str,
+    ) -> Result<(Bytes, Share), Error> {
+        body::read(incoming, limit, &self.budget, self.pace).await.map_err(|refusal| match refusal {
+            BodyRefusal::TooLarge => fault(
+                413,
+                "RequestEntityTooLargeException",
+                format!("Request must be smaller than {limit} bytes for the {operation} operation"),
+            ),
+            BodyRefusal::TimedOut => {
+                fault(408, "RequestTimeoutException", "The request's body arrived too slowly.")
+            }
+            BodyRefusal::Busy => {
+                fault(503, "ServiceUnavailable", "Too many large requests are in flight; please try again.")
+            }
+            BodyRefusal::Broken => {
+                fault(400, "InvalidRequestException", "The request's body ended early or is malformed.")
+            }
+        })
+    }
+}
+
+/// Refuses bodies that are not what they seem: their bytes would be taken for the payload.
+fn encoding(headers: &HeaderMap) -> Result<(), Error> {
+    let chunked_signature = headers
+        .get(sigv4::CONTENT_SHA256)
+        .is_some_and(|declared| declared.as_bytes().starts_with(b"STREAMING-"));
+    let encodings = headers
+        .get_all(CONTENT_ENCODING)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    for encoding in encodings.filter(|encoding| !encoding.is_empty()) {
+        if encoding.eq_ignore_ascii_case(b"aws-chunked") {
+            return Err(not_implemented("Hearth does not decode bodies in the aws-chunked encoding yet."));
+        }
+        if !encoding.eq_ignore_ascii_case(b"identity") {
+            let name = String::from_utf8_lossy(encoding);
+            return Err(fault(
+                415,
+                "UnsupportedMediaTypeException",
+                format!(
+                    "Hearth does not decode request bodies in the content encoding '{name}'; send them plain."
+                ),
+            ));
+        }
+    }
+    if chunked_signature {
+        return Err(not_implemented("Hearth does not verify signatures of bodies in chunks yet."));
+    }
+    Ok(())
+}
+
+fn not_implemented(message: impl Into<String>) -> Error {
+    fault(501, "NotImplemented", message)
+}
+
+fn nowhere(parts: &Parts, dialect: Dialect) -> Error {
+    let code = match dialect {
+        Dialect::Query | Dialect::RestXml => "InvalidAction",
+        _ => "UnknownOperationException",
+    };
+    let (method, path) = (&parts.method, parts.uri.path());
+    let path: String = path.chars().take(256).collect();
+    let message = format!(
+        "Hearth cannot tell which service {method} {path} is for: the request has no credential scope, no \
+         X-Amz-Target, no Action of a known API version, and no known path or host."
+    );
+    fault(if code == "InvalidAction" { 400 } else { 404 }, code, message)
+}
+
+fn broken(panic: &tokio::task::JoinError) -> Error {
+    error!(%panic, "a request handler failed");
+    fault(500, "ServiceException", "Hearth failed to answer this request; its log says why.")
+}

@@ -1,0 +1,252 @@
+//! Reads request bodies within bounds: of size, of time, and of the memory that all of them hold together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// The unit in which memory is granted, so that a permit count fits 32 bits.
+const GRAIN_BYTES: usize = 1024;
+/// How much is granted at a time beyond what has arrived.
+const STRIDE_BYTES: usize = 256 * 1024;
+/// How much of a refused body is read and thrown away at most.
+const DISCARD_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// What a body may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// A body may be this late before its rate counts.
+    pub(super) grace: Duration,
+    /// Slower than this on the whole is refused.
+    pub(super) rate_bytes_per_second_min: u32,
+    /// How long a body waits for memory that others hold.
+    pub(super) patience: Duration,
+}
+
+/// The memory for all bodies in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    grains: Arc<Semaphore>,
+}
+
+/// Part of the budget, given back when dropped.
+#[derive(Debug, Default)]
+pub(super) struct Share(Option<OwnedSemaphorePermit>);
+
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyRefusal {
+    /// Longer than allowed.
+    TooLarge,
+    /// Too slow.
+    TimedOut,
+    /// The budget is spent.
+    Busy,
+    /// The connection broke, or the framing is wrong.
+    Broken,
+}
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        let grains = (bytes / GRAIN_BYTES).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Self { grains: Arc::new(Semaphore::new(grains)) }
+    }
+
+    async fn widen(&self, share: &mut Share, bytes: usize, patience: Duration) -> Result<(), BodyRefusal> {
+        let grains = u32::try_from(bytes.div_ceil(GRAIN_BYTES)).map_err(|_| BodyRefusal::TooLarge)?;
+        let granted = match Arc::clone(&self.grains).try_acquire_many_owned(grains) {
+            Ok(granted) => granted,
+            Err(_) => timeout(patience, Arc::clone(&self.grains).acquire_many_owned(grains))
+                .await
+                .map_err(|_| BodyRefusal::Busy)?
+                .expect("the budget is never closed"),
+        };
+        match &mut share.0 {
+            Some(held) => held.merge(granted),
+            None => share.0 = Some(granted),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a body of at most `limit` bytes; a longer one that says its length is refused before it is read.
+pub(super) async fn read<B>(
+    mut body: B,
+    limit: usize,
+    budget: &Budget,
+    pace: Pace,
+) -> Result<(Bytes, Share), BodyRefusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut share = Share::default();
+    if body.is_end_stream() {
+        return Ok((Bytes::new(), share));
+    }
+    let announced = body.size_hint().exact();
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(BodyRefusal::TooLarge);
+    }
+    let started = Instant::now();
+    let (mut read, mut granted) = (Gathered::default(), 0);
+    while let Some(data) = next(&mut body, started, read.length, pace).await? {
+        let length = read.length + data.len();
+        if length > limit {
+            return Err(BodyRefusal::TooLarge);
+        }
+        if length > granted {
+            // Granted as it arrives, so that an announcement alone holds nothing.
+            let remaining =
+                announced.map_or(limit, |length| usize::try_from(length).unwrap_or(limit)) - read.length;
+            let wanted = (length - granted).max(STRIDE_BYTES.min(remaining));
+            budget.widen(&mut share, wanted, pace.patience).await?;
+            granted += wanted;
+        }
+        read.push(data);
+    }
+    Ok((read.finish(), share))
+}
+
+/// Reads a refused body to its end, or to the end of patience, keeping nothing: an answer to a client that is still
+/// sending would be lost with the reset.
+pub(super) async fn discard<B>(mut body: B, pace: Pace)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (started, mut length) = (Instant::now(), 0);
+    while let Ok(Some(data)) = next(&mut body, started, length, pace).await {
+        length += data.len();
+        if length > DISCARD_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+/// The next piece, if it comes in time: `grace` and what has been read so far at the least rate.
+async fn next<B>(
+    body: &mut B,
+    started: Instant,
+    length: usize,
+    pace: Pace,
+) -> Result<Option<Bytes>, BodyRefusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let earned = Duration::from_secs_f64(length as f64 / f64::from(pace.rate_bytes_per_second_min));
+    let deadline = started + pace.grace + earned;
+    loop {
+        match timeout_at(deadline, body.frame()).await {
+            Err(_) => return Err(BodyRefusal::TimedOut),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(_))) => return Err(BodyRefusal::Broken),
+            Ok(Some(Ok(frame))) => {
+                // Trailers say nothing that any operation reads.
+                if let Ok(data) = Frame::into_data(frame) {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// A body in pieces. One piece, the usual case, is never copied.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    rest: BytesMut,
+    length: usize,
+}
+
+impl Gathered {
+    fn push(&mut self, data: Bytes) {
+        if self.length == 0 {
+            self.first = data;
+            self.length = self.first.len();
+            return;
+        }
+        if self.rest.is_empty() {
+            self.rest.extend_from_slice(&self.first);
+            self.first = Bytes::new();
+        }
+        self.length += data.len();
+        self.rest.extend_from_slice(&data);
+    }
+
+    fn finish(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use super::*;
+
+    const PACE: Pace = Pace {
+        grace: Duration::from_secs(10),
+        rate_bytes_per_second_min: 1024,
+        patience: Duration::from_secs(1),
+    };
+
+    /// A body in pieces that never says its length; `None` stands for silence.
+    struct Pieces(Vec<Option<&'static [u8]>>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if let Some(None) = self.0.last() {
+                return Poll::Pending;
+            }
+            match self.0.pop().flatten() {
+                None => Poll::Ready(None),
+                Some(piece) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece))))),
+            }
+        }
+    }
+
+    fn pieces(pieces: &[Option<&'static [u8]>]) -> Pieces {
+        Pieces(pieces.iter().rev().copied().collect())
+    }
+
+    #[tokio::test]
+    async fn pieces_are_joined_up_to_the_limit() {
+        let budget = Budget::new(1 << 20);
+        let body = pieces(&[Some(b"ab"), Some(b""), Some(b"cd")]);
+        assert_eq!(read(body, 4, &budget, PACE).await.unwrap().0, "abcd");
+        let body = pieces(&[Some(b"ab"), Some(b"cde")]);
+        assert_eq!(read(body, 4, &budget, PACE).await.unwrap_err(), BodyRefusal::TooLarge);
+        let body = http_body_util::Full::new(Bytes::from_static(b"abcde"));
+        assert_eq!(read(body, 4, &budget, PACE).await.unwrap_err(), BodyRefusal::TooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_or_trickling_body_times_out() {
+        let budget = Budget::new(1 << 20);
+        let body = pieces(&[Some(b"ab"), None]);
+        let started = Instant::now();
+        assert_eq!(read(body, 4, &budget, PACE).await.unwrap_err(), BodyRefusal::TimedOut);
+        assert!(started.elapsed() < Duration::from_secs(11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_spent_budget_makes_bodies_wait_and_then_refuses_them() {
+        let budget = Budget::new(2 * GRAIN_BYTES);
+        let (_, held) = read(pieces(&[Some(b"ab")]), 2000, &budget, PACE).await.unwrap();
+        let refused = read(pieces(&[Some(b"ab")]), 2000, &budget, PACE).await.unwrap_err();
+        assert_eq!(refused, BodyRefusal::Busy);
+        let waiting = read(pieces(&[Some(b"ab")]), 2000, &budget, PACE);
+        let release = async { drop(held) };
+        assert_eq!(tokio::join!(waiting, release).0.unwrap().0, "ab");
+    }
+}

@@ -1,0 +1,306 @@
+//! Which service a request is for, and in which region: decided from what it says, in one order for all clients.
+
+use std::borrow::Cow;
+
+use domain::Region;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap};
+
+use super::answer::Dialect;
+use crate::schema;
+use crate::sigv4::parameter;
+
+/// What routing knows of a service.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    /// The credential scope's name, and the first label of its host name at AWS.
+    pub(super) name: &'a str,
+    /// `X-Amz-Target` up to the dot; empty where the protocol has none.
+    pub(super) target_prefix: &'a str,
+    /// What the query protocol's `Version` says.
+    pub(super) api_version: &'a str,
+    /// How it answers.
+    pub(super) dialect: Dialect,
+}
+
+impl From<&'static schema::Service> for Entry<'static> {
+    fn from(model: &'static schema::Service) -> Self {
+        Self {
+            name: model.name,
+            target_prefix: model.target_prefix,
+            api_version: model.api_version,
+            dialect: model.protocol.into(),
+        }
+    }
+}
+
+/// What a request says about where it wants to go.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    /// The credential scope's service.
+    pub(super) signed_for: Option<&'a str>,
+    /// What stands before our name in the host.
+    pub(super) host_label: Option<&'a str>,
+    /// The body, once it is read.
+    pub(super) form: Option<&'a str>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To the service at this index.
+    Service(usize),
+    /// It is a form: only its body can tell.
+    AskForm,
+    /// To a service that is not here, under the name that the client gave it.
+    Absent(String),
+    /// It names no service at all.
+    Nowhere,
+}
+
+/// Decides where a request goes. `by_path` finds a service with an operation at a method and path, among those that
+/// the second argument lets through.
+pub(super) fn route(
+    request: &Request<'_>,
+    entries: &[Entry<'_>],
+    by_path: impl Fn(&dyn Fn(usize) -> bool) -> Option<usize>,
+) -> Route {
+    let target = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let target_prefix = target.map(|target| target.rsplit_once('.').map_or(target, |(prefix, _)| prefix));
+    let with_target =
+        |entry: &Entry<'_>| !entry.target_prefix.is_empty() && target_prefix == Some(entry.target_prefix);
+    if let Some(name) = request.signed_for {
+        let signed = |index: usize| entries[index].name == name;
+        let mut candidates = (0..entries.len()).filter(|index| signed(*index));
+        let Some(first) = candidates.next() else { return Route::Absent(clipped(name)) };
+        if candidates.next().is_none() {
+            return Route::Service(first);
+        }
+        // Several APIs behind one signing name, as Lambda's own: the target or the path tells them apart.
+        let exact = (0..entries.len()).find(|index| signed(*index) && with_target(&entries[*index]));
+        return Route::Service(exact.or_else(|| by_path(&signed)).unwrap_or(first));
+    }
+    if let Some(prefix) = target_prefix {
+        let found = entries.iter().position(with_target);
+        return found.map_or_else(|| Route::Absent(clipped(prefix)), Route::Service);
+    }
+    match action(request) {
+        Action::Named { version } => {
+            let found = entries.iter().position(|entry| {
+                entry.dialect == Dialect::Query && Some(entry.api_version) == version.as_deref()
+            });
+            return match (found, version) {
+                (Some(index), _) => Route::Service(index),
+                (None, Some(version)) => Route::Absent(clipped(&format!("API version {version}"))),
+                (None, None) => Route::Nowhere,
+            };
+        }
+        Action::Unread => return Route::AskForm,
+        Action::None => {}
+    }
+    if let Some(index) = by_path(&|_| true) {
+        return Route::Service(index);
+    }
+    let Some(label) = request.host_label else { return Route::Nowhere };
+    let mut labels = label.split('.');
+    let found =
+        labels.find_map(|label| entries.iter().position(|entry| entry.name.eq_ignore_ascii_case(label)));
+    found.map_or_else(|| Route::Absent(clipped(label)), Route::Service)
+}
+
+/// The region a request is for: the credential scope's, else the host's, else the default.
+/// `None`: the scope's is not one.
+pub(super) fn region(signed_for: Option<&str>, host_label: Option<&str>, default: &Region) -> Option<Region> {
+    if let Some(region) = signed_for {
+        return if region == default.as_str() { Some(default.clone()) } else { Region::parse(region) };
+    }
+    let in_host = host_label.and_then(|label| label.split('.').find(|label| looks_like_region(label)));
+    Some(in_host.and_then(Region::parse).unwrap_or_else(|| default.clone()))
+}
+
+/// How a client seems to speak, when no service says it: by what it sent.
+pub(super) fn dialect(request: &Request<'_>) -> Dialect {
+    let content_type = content_type(request.headers);
+    if content_type.starts_with("application/x-amz-json") || request.headers.contains_key("x-amz-target") {
+        return Dialect::AwsJson { minor: u8::from(!content_type.ends_with("1.0")) };
+    }
+    if is_form(content_type) || parameter(request.query, "Action").is_some() {
+        return Dialect::Query;
+    }
+    match request.signed_for {
+        Some("s3" | "s3express" | "cloudfront" | "route53") => Dialect::RestXml,
+        Some(
+            "ec2"
+            | "sqs"
+            | "sns"
+            | "iam"
+            | "sts"
+            | "cloudformation"
+            | "elasticloadbalancing"
+            | "autoscaling"
+            | "rds"
+            | "redshift"
+            | "elasticache"
+            | "monitoring"
+            | "ses",
+        ) => Dialect::Query,
+        _ => Dialect::RestJson,
+    }
+}
+
+enum Action {
+    None,
+    Named { version: Option<String> },
+    Unread,
+}
+
+fn action(request: &Request<'_>) -> Action {
+    let named = |text: &str| {
+        parameter(text, "Action")
+            .map(|_| Action::Named { version: parameter(text, "Version").map(Cow::into_owned) })
+    };
+    if let Some(action) = named(request.query) {
+        return action;
+    }
+    if request.method != Method::POST || !is_form(content_type(request.headers)) {
+        return Action::None;
+    }
+    match request.form {
+        None => Action::Unread,
+        Some(form) => named(form).unwrap_or(Action::None),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn is_form(content_type: &str) -> bool {
+    content_type
+        .get(..33)
+        .is_some_and(|start| start.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+/// `us-east-1`, `ap-southeast-2`, `us-gov-west-1`: a hyphenated name that ends in a number.
+fn looks_like_region(label: &str) -> bool {
+    label.split('-').count() >= 3
+        && label.rsplit('-').next().is_some_and(|last| last.len() == 1 && last.as_bytes()[0].is_ascii_digit())
+}
+
+fn clipped(name: &str) -> String {
+    name.chars().filter(|character| !character.is_control()).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const QUERY: Entry<'_> =
+        Entry { name: "iam", target_prefix: "", api_version: "2010-05-08", dialect: Dialect::Query };
+    const ENTRIES: &[Entry<'_>] = &[
+        QUERY,
+        Entry { name: "sts", api_version: "2011-06-15", ..QUERY },
+        Entry {
+            name: "logs",
+            target_prefix: "Logs_20140328",
+            api_version: "2014-03-28",
+            dialect: Dialect::AwsJson { minor: 1 },
+        },
+        Entry { name: "lambda", target_prefix: "", api_version: "2015-03-31", dialect: Dialect::RestJson },
+        Entry { name: "lambda", target_prefix: "", api_version: "2026-04-30", dialect: Dialect::RestJson },
+    ];
+
+    fn by_path(path: &str, allowed: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let index = match path {
+            path if path.starts_with("/2015-03-31/") => 3,
+            path if path.starts_with("/2026-04-30/") => 4,
+            _ => return None,
+        };
+        allowed(index).then_some(index)
+    }
+
+    fn check(
+        line: &str,
+        headers: &[(&'static str, &str)],
+        signed_for: Option<&str>,
+        rest: (Option<&str>, Option<&str>),
+    ) -> Route {
+        let (method, target) = line.split_once(' ').unwrap();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        let (host_label, form) = rest;
+        let method = method.parse().unwrap();
+        let request =
+            Request { method: &method, path, query, headers: &headers, signed_for, host_label, form };
+        route(&request, ENTRIES, |allowed| by_path(path, allowed))
+    }
+
+    const NONE: (Option<&str>, Option<&str>) = (None, None);
+    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+
+    #[test]
+    fn the_credential_scope_decides_first() {
+        assert_eq!(
+            check("POST /", &[("x-amz-target", "Logs_20140328.X")], Some("sts"), NONE),
+            Route::Service(1)
+        );
+        assert_eq!(check("GET /bucket", &[], Some("s3"), NONE), Route::Absent("s3".into()));
+        assert_eq!(check("GET /2026-04-30/x", &[], Some("lambda"), NONE), Route::Service(4));
+        assert_eq!(check("GET /nothing", &[], Some("lambda"), NONE), Route::Service(3));
+    }
+
+    #[test]
+    fn then_the_target_the_action_the_path_and_the_host() {
+        let target = |value| check("POST /", &[("x-amz-target", value)], None, NONE);
+        assert_eq!(target("Logs_20140328.CreateLogGroup"), Route::Service(2));
+        assert_eq!(target("DynamoDB_20120810.ListTables"), Route::Absent("DynamoDB_20120810".into()));
+        assert_eq!(check("GET /?Action=ListRoles&Version=2010-05-08", &[], None, NONE), Route::Service(0));
+        assert_eq!(
+            check("GET /?Action=X&Version=2012-11-05", &[], None, NONE),
+            Route::Absent("API version 2012-11-05".into())
+        );
+        assert_eq!(check("POST /", &[FORM], None, NONE), Route::AskForm);
+        let form = "Version=2011-06-15&Action=GetCallerIdentity";
+        assert_eq!(check("POST /", &[FORM], None, (None, Some(form))), Route::Service(1));
+        assert_eq!(check("POST /", &[FORM], None, (None, Some("a=b"))), Route::Nowhere);
+        assert_eq!(check("GET /2015-03-31/functions", &[], None, NONE), Route::Service(3));
+        assert_eq!(check("GET /x", &[], None, (Some("Lambda.us-east-1"), None)), Route::Service(3));
+        assert_eq!(check("GET /x", &[], None, (Some("bucket.s3"), None)), Route::Absent("bucket.s3".into()));
+        assert_eq!(check("GET /x", &[], None, NONE), Route::Nowhere);
+    }
+
+    #[test]
+    fn the_region_comes_from_the_scope_or_the_host() {
+        let default = Region::parse("eu-west-1").unwrap();
+        let check = |scope, host, expected: Option<&str>| {
+            let seen = region(scope, host, &default);
+            assert_eq!(seen.as_ref().map(Region::as_str), expected);
+        };
+        check(Some("us-west-2"), Some("lambda.us-east-1"), Some("us-west-2"));
+        check(Some("Not A Region"), None, None);
+        check(None, Some("lambda.ap-southeast-2"), Some("ap-southeast-2"));
+        check(None, Some("my-long-name"), Some("eu-west-1"));
+        check(None, None, Some("eu-west-1"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_request_is_routed_somewhere(path in "/[!-~]{0,20}", query in "[!-~]{0,40}", target in "[ -~]{0,20}", form in ".{0,40}", host in "[a-z.-]{0,12}") {
+            let line = format!("POST {path}?{query}");
+            let rest = (Some(host.as_str()), Some(form.as_str()));
+            let route = check(&line, &[("x-amz-target", target.as_str()), FORM], None, rest);
+            prop_assert_ne!(route, Route::AskForm);
+            let route = check(&line, &[FORM], None, rest);
+            prop_assert_ne!(route, Route::AskForm);
+        }
+    }
+}
