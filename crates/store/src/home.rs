@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, StatVfsMountFlags, flock, statvfs};
 use uuid::Uuid;
 
 use crate::OpenError;
+use crate::format::sync_directory;
 
 const LOCK_NAME: &str = "lock";
 /// Ephemeral directories are `hearth-ephemeral-<random>`. One gets this name only once it is locked, so that one
@@ -30,8 +31,12 @@ pub(crate) struct Home {
 impl Home {
     /// Takes a directory that exists for good, making it if need be.
     pub(crate) fn at(path: &Path) -> Result<Self, OpenError> {
+        let missing = path.ancestors().filter(|at| !at.as_os_str().is_empty() && !at.exists()).count();
         private_directories(path)?;
         let path = path.canonicalize().map_err(|error| OpenError::io("resolve", path, error))?;
+        for parent in path.ancestors().skip(1).take(missing) {
+            sync_directory(parent).map_err(|error| OpenError::io("flush", parent, error))?;
+        }
         let lock = lock(&path)?;
         Ok(Self { path, ephemeral: false, _lock: lock })
     }
@@ -62,6 +67,7 @@ impl Drop for Home {
     fn drop(&mut self) {
         if self.ephemeral
             && let Err(error) = fs::remove_dir_all(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(directory = %self.path.display(), %error, "ephemeral data was not removed");
         }

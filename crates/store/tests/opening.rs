@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use store::{Error, FORMAT_VERSION, Location, OpenError, Options, Store, Table};
 
@@ -158,4 +160,37 @@ fn a_path_that_cannot_be_a_directory_is_an_error_that_names_it() {
     fs::write(&file, "").unwrap();
     let error = open(&file).unwrap_err();
     assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+}
+
+/// Says that the test is the child, which opens an ephemeral store, tells where it is, and waits to be killed.
+const CHILD: &str = "HEARTH_STORE_EPHEMERAL_TEST_CHILD";
+
+#[test]
+fn what_a_killed_ephemeral_server_left_is_removed_by_the_next_one() {
+    let ephemeral = || Store::open(&Options { location: Location::Ephemeral }).unwrap();
+    if std::env::var_os(CHILD).is_some() {
+        let store = ephemeral();
+        println!("\nstore at {}", store.directory().display());
+        loop {
+            std::thread::park();
+        }
+    }
+    let alive = ephemeral();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["what_a_killed_ephemeral_server_left_is_removed_by_the_next_one", "--exact", "--nocapture"])
+        .env(CHILD, "")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let left = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("store at ").map(PathBuf::from));
+    let left = left.expect("the child tells where its store is");
+    drop(ephemeral());
+    assert!(left.exists(), "the child is alive");
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let next = ephemeral();
+    assert!(!left.exists());
+    assert!(alive.directory().exists() && next.directory().exists());
 }

@@ -412,25 +412,28 @@ async fn a_queued_write_happens_even_if_its_caller_leaves() {
     assert_eq!(number(&store, "left"), Some(1));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_last_handle_may_go_inside_a_closure() {
     let store = ephemeral();
     let directory = store.directory().to_owned();
     let mut bell = store.watch(&NUMBERS);
-    let (release, busy) = occupy(&store, Domain::Meta);
+    let (release, released) = mpsc::channel::<()>();
+    let (dropped, was_dropped) = mpsc::channel();
     {
         let last = store.clone();
         let mut write = pin!(store.write(move |_| {
+            let _ = released.recv();
             drop(last);
+            dropped.send(()).unwrap();
             Ok::<_, Error>(())
         }));
         assert!(write.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     drop(store);
     drop(release);
-    busy.await.unwrap().unwrap();
     let closed = tokio::time::timeout(Duration::from_secs(30), bell.changed()).await;
     closed.expect("the store closes").unwrap_err();
+    was_dropped.recv().expect("the closure went on");
     assert!(!directory.exists());
 }
 
