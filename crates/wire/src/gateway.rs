@@ -19,7 +19,7 @@ mod tests;
 
 pub use authenticator::{Authenticator, Identity, LookupError, Mode, OpenToAll};
 pub use builder::Builder;
-pub use connection::Origin;
+pub use connection::{Origin, Peer};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,7 +33,6 @@ use http::{Request, Response};
 use http_body_util::Either;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
 use tracing::{debug, error};
 use uuid::Uuid;
 
@@ -45,7 +44,7 @@ use answer::{Dialect, Voice, fault};
 use body::{BodyRefusal, Budget, Pace, Share};
 use builder::RawRoute;
 use caller::Caller;
-use connection::{Connections, Peer};
+use connection::Connections;
 use hosts::{HostRefusal, Hosts, Place};
 use routing::{Entry, Route};
 
@@ -103,7 +102,10 @@ impl Gateway {
     }
 
     /// Answers one request. Every exit carries the request id.
-    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    pub async fn answer<B>(&self, request: Request<B>, peer: Peer) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
         let (started, request_id) = (Instant::now(), Uuid::new_v4());
         let (parts, mut body) = request.into_parts();
         let mut trail = Trail { service: "-", operation: "-" };
@@ -135,14 +137,17 @@ impl Gateway {
 }
 
 impl Shared {
-    async fn respond(
+    async fn respond<B>(
         &self,
         parts: Parts,
-        incoming: &mut Incoming,
+        incoming: &mut B,
         peer: Peer,
         request_id: Uuid,
         trail: &mut Trail,
-    ) -> Result<Response<Body>, Refused> {
+    ) -> Result<Response<Body>, Refused>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
         let view = View::from(&parts);
         let hint = Hint::of(&view);
         let mut asked = routing::Request {
@@ -295,12 +300,10 @@ impl Shared {
         limit.map_or(self.body_limit_default, |(_, bytes)| *bytes)
     }
 
-    async fn read(
-        &self,
-        incoming: &mut Incoming,
-        limit: usize,
-        operation: &str,
-    ) -> Result<(Bytes, Share), Error> {
+    async fn read<B>(&self, incoming: &mut B, limit: usize, operation: &str) -> Result<(Bytes, Share), Error>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
         body::read(incoming, limit, &self.budget, self.pace).await.map_err(|refusal| match refusal {
             BodyRefusal::TooLarge => fault(
                 413,

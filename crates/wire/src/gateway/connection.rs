@@ -43,9 +43,11 @@ pub enum Origin {
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    pub(super) address: IpAddr,
-    pub(super) local: IpAddr,
+pub struct Peer {
+    /// The client's.
+    pub address: IpAddr,
+    /// Ours, as the client dialled it.
+    pub local: IpAddr,
 }
 
 /// How connections are kept.
