@@ -1,0 +1,22 @@
+//! Functions: create, read, update, delete.
+
+mod create;
+mod delete;
+mod get;
+mod list;
+mod settle;
+mod target;
+mod update_code;
+mod update_configuration;
+mod validate;
+mod view;
+
+pub use create::create;
+pub use delete::delete;
+pub use get::{get, get_configuration};
+pub use list::list;
+pub use settle::{settle, settle_unfinished};
+pub use target::Target;
+pub use update_code::update_code;
+pub use update_configuration::update_configuration;
+pub use validate::tags as validate_tags;

@@ -1,0 +1,137 @@
+//! `UpdateFunctionConfiguration`
+
+use uuid::Uuid;
+use wire::{Context, Error};
+
+use super::{Target, validate, view};
+use crate::error::{Refusal, check_can_change, invalid_parameter, not_supported};
+use crate::record::{FUNCTIONS, FunctionRecord, UpdateStatus};
+use crate::{Lambda, shapes};
+
+/// Replaces each member that was sent, wholesale, and keeps the others.
+pub async fn update_configuration(
+    lambda: Lambda,
+    cx: Context,
+    input: shapes::UpdateFunctionConfigurationRequest,
+) -> Result<shapes::FunctionConfiguration, Error> {
+    refuse_unsupported(&Unsupported {
+        vpc: input.vpc_config.as_ref(),
+        dead_letter: input.dead_letter_config.as_ref(),
+        kms_key_arn: input.kms_key_arn.as_deref(),
+        layers: input.layers.as_deref(),
+        file_systems: input.file_system_configs.as_deref(),
+        image: input.image_config.as_ref(),
+        snap_start: input.snap_start.as_ref(),
+        capacity_provider: input.capacity_provider_config.is_some(),
+        durable: input.durable_config.is_some(),
+        runtime_config: input.runtime_config.is_some(),
+        accelerator: input.accelerator_config.is_some(),
+    })?;
+    let target = Target::parse(&cx, &input.function_name, None)?;
+    target.check_qualifier()?;
+    if let Some(role) = &input.role {
+        lambda.check_role(&target.scope, role)?;
+    }
+    let runtime = input.runtime.as_deref().map(validate::runtime).transpose()?;
+    let runtime_version = runtime.map(|runtime| lambda.runtime_version(runtime)).transpose()?;
+    let now = lambda.now();
+    let updated = lambda
+        .store
+        .write(move |tx| {
+            let before = target.expect(tx.get(&FUNCTIONS, target.key())?)?;
+            check_can_change(&before, input.revision_id.as_deref())?;
+            let mut after = changed(before, input)?;
+            after.runtime = runtime.unwrap_or(after.runtime);
+            after.runtime_version = runtime_version.unwrap_or(after.runtime_version);
+            after.last_modified = now;
+            after.revision_id = Uuid::new_v4();
+            after.revision = Uuid::new_v4();
+            after.last_update = Some(UpdateStatus::InProgress);
+            tx.put(&FUNCTIONS, after.key(), &after)?;
+            Ok::<_, Refusal>(after)
+        })
+        .await?;
+    let shown = view::configuration(&updated, None);
+    lambda.settle_soon(updated);
+    Ok(shown)
+}
+
+/// The record with each member that was sent in place of the old one.
+fn changed(
+    before: FunctionRecord,
+    input: shapes::UpdateFunctionConfigurationRequest,
+) -> Result<FunctionRecord, Error> {
+    let logging = validate::logging(input.logging_config, &before.logging, &before.name)?;
+    let handler = match input.handler {
+        Some(handler) if handler.is_empty() => return Err(invalid_parameter("Handler must not be empty.")),
+        handler => handler.unwrap_or(before.handler),
+    };
+    Ok(FunctionRecord {
+        role: input.role.unwrap_or(before.role),
+        handler,
+        description: input.description.unwrap_or(before.description),
+        timeout_seconds: input.timeout.map_or(Ok(before.timeout_seconds), validate::timeout_seconds)?,
+        memory_mb: input.memory_size.map_or(Ok(before.memory_mb), validate::memory_mb)?,
+        ephemeral_storage_mb: input
+            .ephemeral_storage
+            .as_ref()
+            .map_or(Ok(before.ephemeral_storage_mb), validate::ephemeral_storage_mb)?,
+        environment: match input.environment {
+            Some(environment) => Some(validate::environment(environment)?),
+            None => before.environment,
+        },
+        tracing: validate::tracing(input.tracing_config).unwrap_or(before.tracing),
+        logging,
+        ..before
+    })
+}
+
+/// The members that create and update share and that Hearth does not act on yet.
+pub struct Unsupported<'a> {
+    pub vpc: Option<&'a shapes::VpcConfig>,
+    pub dead_letter: Option<&'a shapes::DeadLetterConfig>,
+    pub kms_key_arn: Option<&'a str>,
+    pub layers: Option<&'a [String]>,
+    pub file_systems: Option<&'a [shapes::FileSystemConfig]>,
+    pub image: Option<&'a shapes::ImageConfig>,
+    pub snap_start: Option<&'a shapes::SnapStart>,
+    pub capacity_provider: bool,
+    pub durable: bool,
+    pub runtime_config: bool,
+    pub accelerator: bool,
+}
+
+/// Refuses what would be accepted and ignored. What clears a setting that is clear already is let through.
+pub fn refuse_unsupported(asked: &Unsupported<'_>) -> Result<(), Error> {
+    let filled = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let refused = [
+        (
+            asked.vpc.is_some_and(|vpc| filled(&vpc.subnet_ids) || filled(&vpc.security_group_ids)),
+            "VpcConfig",
+        ),
+        (
+            asked
+                .dead_letter
+                .is_some_and(|config| config.target_arn.as_deref().is_some_and(|arn| !arn.is_empty())),
+            "DeadLetterConfig",
+        ),
+        (asked.kms_key_arn.is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
+        (asked.layers.is_some_and(|layers| !layers.is_empty()), "Layers"),
+        (asked.file_systems.is_some_and(|systems| !systems.is_empty()), "FileSystemConfigs"),
+        (asked.image.is_some_and(|image| *image != shapes::ImageConfig::default()), "ImageConfig"),
+        (
+            asked
+                .snap_start
+                .is_some_and(|config| config.apply_on == Some(shapes::SnapStartApplyOn::PublishedVersions)),
+            "SnapStart",
+        ),
+        (asked.capacity_provider, "CapacityProviderConfig"),
+        (asked.durable, "DurableConfig"),
+        (asked.runtime_config, "RuntimeConfig"),
+        (asked.accelerator, "AcceleratorConfig"),
+    ];
+    match refused.into_iter().find(|(is_asked, _)| *is_asked) {
+        Some((_, what)) => Err(not_supported(what)),
+        None => Ok(()),
+    }
+}

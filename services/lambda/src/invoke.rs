@@ -1,0 +1,200 @@
+//! `Invoke`: check what was sent, run it, say what came of it. Nothing here touches the disk.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use domain::{Qualifier, limits};
+use engine::{FunctionError, Invocation, InvokeError, Outcome};
+use wire::{Context, Error};
+
+use crate::error::{invalid_parameter, not_supported};
+use crate::functions::Target;
+use crate::snapshot::Invocable;
+use crate::{Lambda, shapes};
+
+/// Runs a function and answers with its response, or checks that it could be run.
+pub async fn invoke(
+    lambda: Lambda,
+    cx: Context,
+    input: shapes::InvocationRequest,
+) -> Result<shapes::InvocationResponse, Error> {
+    refuse_unsupported(&input)?;
+    let target = Target::parse(&cx, &input.function_name, input.qualifier.as_deref())?;
+    target.check_qualifier()?;
+    let version = match lambda.functions.find(&target.scope, &target.name) {
+        Some(Invocable::Version(version)) => version,
+        Some(Invocable::Pending) => return Err(crate::error::pending(&target.arn())),
+        Some(Invocable::Failed(reason)) => {
+            return Err(Error::new(
+                "ResourceConflictException",
+                format!(
+                    "The operation cannot be performed at this time. The function is currently in the following \
+                     state: Failed ({reason})"
+                ),
+            ));
+        }
+        None => {
+            // AWS names the version it looked for, even when the caller named none.
+            let qualifier = target.qualifier.clone().unwrap_or(Qualifier::Latest);
+            let asked = target.qualifier.is_some().then_some(&qualifier);
+            return Err(crate::error::function_not_found(&target.scope, &target.name, asked));
+        }
+    };
+    let payload = check_payload(input.payload.unwrap_or_default())?;
+    let client_context = input.client_context.as_deref().map(decode_client_context).transpose()?;
+    if input.invocation_type == Some(shapes::InvocationType::DryRun) {
+        return Ok(shapes::InvocationResponse { status_code: Some(204), ..Default::default() });
+    }
+    let outcome = lambda
+        .engine
+        .invoke(Invocation {
+            version,
+            request_id: cx.request_id,
+            invoked_arn: target.arn(),
+            payload,
+            client_context,
+            cognito_identity: None,
+            trace_header: header(&cx, "x-amzn-trace-id"),
+            tail: input.log_type == Some(shapes::LogType::Tail),
+        })
+        .await;
+    outcome.map(respond).map_err(refuse)
+}
+
+fn respond(outcome: Outcome) -> shapes::InvocationResponse {
+    shapes::InvocationResponse {
+        status_code: Some(200),
+        function_error: outcome.function_error.map(|_| FunctionError::HEADER_VALUE.to_owned()),
+        log_result: outcome.log_tail.map(|tail| STANDARD.encode(tail)),
+        payload: Some(outcome.payload),
+        executed_version: Some("$LATEST".to_owned()),
+        ..Default::default()
+    }
+}
+
+fn refuse(error: InvokeError) -> Error {
+    /// When a throttled caller may try again, in seconds.
+    const RETRY_AFTER_SECONDS: &str = "1";
+    match error {
+        InvokeError::Throttled { reason } => Error::new("TooManyRequestsException", "Rate Exceeded.")
+            .with_field("Reason", reason.name())
+            .with_field("retryAfterSeconds", RETRY_AFTER_SECONDS),
+        InvokeError::RuntimeUnavailable { runtime, advice } => {
+            Error::new("InvalidRuntimeException", format!("{runtime} cannot run on this machine: {advice}"))
+        }
+        InvokeError::Unavailable { why } => crate::error::service(why),
+        InvokeError::ShuttingDown => {
+            Error::new("ServiceException", "The server is shutting down; try again when it is back.")
+                .with_status(503)
+        }
+    }
+}
+
+fn refuse_unsupported(input: &shapes::InvocationRequest) -> Result<(), Error> {
+    if input.invocation_type == Some(shapes::InvocationType::Event) {
+        return Err(not_supported("InvocationType Event (asynchronous invocation)"));
+    }
+    if input.durable_execution_name.is_some() {
+        return Err(not_supported("durable executions"));
+    }
+    if input.tenant_id.is_some() {
+        return Err(invalid_parameter(
+            "The invoked function isn't configured with tenant isolation: remove the tenant id from the request.",
+        ));
+    }
+    Ok(())
+}
+
+/// Size first, then JSON, as AWS does. An empty body is an empty object.
+fn check_payload(payload: Bytes) -> Result<Bytes, Error> {
+    if payload.len() > limits::SYNC_PAYLOAD_BYTES {
+        return Err(Error::new(
+            "RequestTooLargeException",
+            format!(
+                "{} byte payload is too large for the RequestResponse invocation type (limit {} bytes)",
+                payload.len(),
+                limits::SYNC_PAYLOAD_BYTES
+            ),
+        ));
+    }
+    if payload.is_empty() {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    match serde_json::from_slice::<serde::de::IgnoredAny>(&payload) {
+        Ok(_) => Ok(payload),
+        Err(error) => Err(Error::new(
+            "InvalidRequestContentException",
+            format!(
+                "Could not parse request body into json: Could not parse payload into json: {}\n at [Source: \
+                 (byte[])\"{}\"; line: {}, column: {}]",
+                reason(&error),
+                excerpt(&payload),
+                error.line(),
+                error.column()
+            ),
+        )),
+    }
+}
+
+/// What is wrong with the JSON, without the position, which the message gives in AWS's form.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
+}
+
+/// The beginning of the payload, as the message quotes it.
+fn excerpt(payload: &[u8]) -> String {
+    const BYTES_MAX: usize = 500;
+    let shown = String::from_utf8_lossy(&payload[..payload.len().min(BYTES_MAX)]).into_owned();
+    match payload.len().checked_sub(BYTES_MAX) {
+        Some(rest) if rest > 0 => format!("{shown}\"[truncated {rest} bytes]"),
+        _ => shown,
+    }
+}
+
+fn decode_client_context(encoded: &str) -> Result<String, Error> {
+    let invalid = || {
+        Error::new(
+            "InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+        )
+    };
+    let decoded = STANDARD.decode(encoded).map_err(|_| invalid())?;
+    if decoded.len() > limits::CLIENT_CONTEXT_BYTES {
+        return Err(invalid_parameter(format!(
+            "Client context is larger than {} bytes.",
+            limits::CLIENT_CONTEXT_BYTES
+        )));
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(&decoded).map_err(|_| invalid())?;
+    String::from_utf8(decoded).map_err(|_| invalid())
+}
+
+fn header(cx: &Context, name: &str) -> Option<String> {
+    cx.headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_payload_is_an_empty_object() {
+        assert_eq!(check_payload(Bytes::new()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn a_payload_that_is_not_json_is_refused_with_its_position() {
+        let error = check_payload(Bytes::from_static(b"{\"a\": nope}")).unwrap_err();
+        assert_eq!(error.code, "InvalidRequestContentException");
+        assert!(error.message.contains("line: 1, column:"), "{}", error.message);
+    }
+
+    #[test]
+    fn six_mebibytes_are_accepted_and_one_byte_more_is_not() {
+        let of = |length: usize| Bytes::from([b"\"".as_slice(), &vec![b'a'; length - 2], b"\""].concat());
+        assert!(check_payload(of(limits::SYNC_PAYLOAD_BYTES)).is_ok());
+        let error = check_payload(of(limits::SYNC_PAYLOAD_BYTES + 1)).unwrap_err();
+        assert_eq!(error.code, "RequestTooLargeException");
+    }
+}

@@ -1,0 +1,172 @@
+//! What is stored of a function, and the two things it becomes: the API's view and the engine's snapshot.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::{
+    CodeRef, FunctionName, FunctionVersion, LogFormat, LoggingConfig, Runtime, Scope, Timestamp, TracingMode,
+    Version,
+};
+use serde::{Deserialize, Serialize};
+use store::Table;
+use uuid::Uuid;
+
+/// Functions by where they live and what they are called.
+pub static FUNCTIONS: Table<(Scope, FunctionName), FunctionRecord> = Table::new("lambda.functions");
+
+/// One function: its configuration as last written, and how far putting it into effect has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FunctionRecord {
+    /// Where it lives.
+    pub scope: Scope,
+    /// Its name.
+    pub name: FunctionName,
+    /// The runtime's id.
+    pub runtime: Runtime,
+    /// `module.function`
+    pub handler: String,
+    /// The execution role's ARN.
+    pub role: String,
+    /// Free text.
+    pub description: String,
+    /// The deployment package.
+    pub code: Code,
+    /// In MB.
+    pub memory_mb: u32,
+    /// In seconds.
+    pub timeout_seconds: u32,
+    /// The size of `/tmp`, in MB.
+    pub ephemeral_storage_mb: u32,
+    /// Absent if the caller never sent `Environment`: AWS then leaves it out of responses, too.
+    pub environment: Option<BTreeMap<String, String>>,
+    /// `x86_64` or `arm64`, as the caller said.
+    pub architecture: String,
+    /// `TracingConfig.Mode`
+    pub tracing: TracingMode,
+    /// `LoggingConfig`
+    pub logging: LoggingConfig,
+    /// Tags, which live on the function and not on its versions.
+    pub tags: BTreeMap<String, String>,
+    /// When code or configuration last changed.
+    pub last_modified: Timestamp,
+    /// Changes with every change, those of state included.
+    pub revision_id: Uuid,
+    /// Changes only with code and configuration: environments belong to it.
+    pub revision: Uuid,
+    /// What served the runtime when the function was last written, such as `python:3.12.7`.
+    pub runtime_version: String,
+    /// How far creation has come.
+    pub state: State,
+    /// How far the last update has come; none before the function was first active.
+    pub last_update: Option<UpdateStatus>,
+}
+
+/// A package in the blob store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// SHA-256 of the zip, lower-case hex.
+    pub sha256: CodeRef,
+    /// The zip's size, in bytes.
+    pub size: u64,
+    /// Its contents' size, in bytes.
+    pub unpacked_size: u64,
+}
+
+/// `State`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Being created.
+    Pending,
+    /// Can be invoked.
+    Active,
+    /// Could not be created; only deletion helps.
+    Failed {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// `LastUpdateStatus`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdateStatus {
+    /// In effect.
+    Successful,
+    /// Being put into effect.
+    InProgress,
+    /// Could not be put into effect.
+    Failed {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl FunctionRecord {
+    /// The key in [`FUNCTIONS`].
+    pub fn key(&self) -> (Scope, FunctionName) {
+        (self.scope.clone(), self.name.clone())
+    }
+
+    /// The ARN without a qualifier.
+    pub fn arn(&self) -> String {
+        arn(&self.scope, &self.name)
+    }
+
+    /// `RuntimeVersionConfig.RuntimeVersionArn`
+    pub fn runtime_version_arn(&self) -> String {
+        engine::runtime_version_arn(&self.scope.region, &self.runtime_version)
+    }
+
+    /// Whether something still has to be done to put the record into effect.
+    pub fn is_in_transition(&self) -> bool {
+        self.state == State::Pending || self.last_update == Some(UpdateStatus::InProgress)
+    }
+
+    /// The record once it is in effect.
+    pub fn settled(mut self) -> Self {
+        self.state = State::Active;
+        self.last_update = Some(UpdateStatus::Successful);
+        self.revision_id = Uuid::new_v4();
+        self
+    }
+
+    /// What the engine runs.
+    pub fn version(&self) -> FunctionVersion {
+        FunctionVersion {
+            scope: self.scope.clone(),
+            name: self.name.clone(),
+            version: Version::Latest,
+            revision: self.revision,
+            runtime: self.runtime,
+            handler: self.handler.clone(),
+            role: self.role.clone(),
+            code: self.code.sha256.clone(),
+            layers: Vec::new(),
+            environment: self.environment.clone().unwrap_or_default(),
+            memory_mib: self.memory_mb,
+            timeout: Duration::from_secs(self.timeout_seconds.into()),
+            ephemeral_storage_mib: self.ephemeral_storage_mb,
+            logging: self.logging.clone(),
+            tracing: self.tracing,
+        }
+    }
+}
+
+/// A function's ARN without a qualifier.
+pub fn arn(scope: &Scope, name: &FunctionName) -> String {
+    scope.arn("lambda", format_args!("function:{name}"))
+}
+
+/// The group a function logs to unless told otherwise.
+pub fn default_log_group(name: &FunctionName) -> String {
+    format!("/aws/lambda/{name}")
+}
+
+/// `LoggingConfig` of a function that was given none.
+pub fn default_logging(name: &FunctionName) -> LoggingConfig {
+    LoggingConfig {
+        group: default_log_group(name),
+        format: LogFormat::Text,
+        application_level: None,
+        system_level: None,
+    }
+}
