@@ -4,6 +4,9 @@
 //! one function version and never given to another. How a cell is made (fresh, from a pool, from a runtime that was
 //! already started) is the implementation's business: the environment only acquires, starts and frees.
 
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

@@ -10,12 +10,22 @@
 //!        → isolation (a sandbox, or a fake in tests) ⇄ runtime_api (next, response, error) → logs → Outcome
 //! ```
 
+mod admission;
 mod engine;
+mod environment;
+mod idle;
 mod invocation;
 pub mod isolation;
+mod logs;
 mod options;
 pub mod package;
+mod placement;
+mod runtime_api;
+mod runtime_version;
+#[cfg(test)]
+mod tests;
 
 pub use engine::Engine;
 pub use invocation::{FunctionError, FunctionKey, Invocation, InvokeError, Outcome, Start, ThrottleReason};
 pub use options::{CredentialsProvider, Limits, Options};
+pub use runtime_version::runtime_version_arn;

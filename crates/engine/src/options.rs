@@ -75,7 +75,7 @@ impl Default for Limits {
             idle_memory_mib: crate::engine::machine_memory_mib() / 4,
             reserve_memory_mib: (crate::engine::machine_memory_mib() / 10).min(1024),
             freeze_after: Duration::from_millis(10),
-            release_grace: Duration::from_millis(10),
+            release_grace: Duration::from_millis(50),
         }
     }
 }

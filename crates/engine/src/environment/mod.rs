@@ -1,0 +1,10 @@
+//! One execution environment: a pure [`state`] that decides, and a [`task`] that acts.
+
+mod deadlines;
+mod outcome;
+mod state;
+mod task;
+mod variables;
+
+pub(crate) use state::{Answer, Refusal};
+pub(crate) use task::run;

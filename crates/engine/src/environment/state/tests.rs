@@ -1,0 +1,247 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const ID: Uuid = Uuid::from_u128(1);
+const OTHER: Uuid = Uuid::from_u128(2);
+
+fn phases() -> Vec<Phase> {
+    let mut phases = vec![Phase::Starting, Phase::Vacant, Phase::Stopping, Phase::Stopped];
+    for flag in [false, true] {
+        phases.push(Phase::Idle { parked: true, frozen: flag });
+        phases.push(Phase::Awaiting { id: ID, initialised: flag });
+        phases.push(Phase::Resetting { pending: None, offered: flag });
+    }
+    phases.extend([
+        Phase::Idle { parked: false, frozen: false },
+        Phase::Running { id: ID },
+        Phase::Responded { id: ID },
+        Phase::Resetting { pending: Some(ID), offered: true },
+    ]);
+    phases
+}
+
+fn events() -> Vec<Event> {
+    let mut events = vec![
+        Event::StartFailed(StartFailure::Entrypoint),
+        Event::StartFailed(StartFailure::Machine),
+        Event::Exited(Death::Exit),
+        Event::Exited(Death::OutOfMemory),
+        Event::Killed,
+        Event::Broken,
+        Event::Destroyed,
+        Event::Next,
+        Event::NextDropped,
+        Event::InitError,
+        Event::Assigned(ID),
+        Event::Assigned(OTHER),
+        Event::Retire,
+        Event::Abort,
+        Event::InitTimedOut,
+        Event::TimedOut(ID),
+        Event::TimedOut(OTHER),
+        Event::Overdue,
+        Event::Rested,
+    ];
+    for answer in [Answer::Success, Answer::Error, Answer::TooLarge, Answer::InvalidMode] {
+        events.extend([None, Some(ID), Some(OTHER)].map(|id| Event::Response(id, answer)));
+    }
+    events
+}
+
+/// The invocation that an environment owes an answer.
+fn owed(phase: Phase) -> Option<Uuid> {
+    match phase {
+        Phase::Awaiting { id, .. } | Phase::Running { id } | Phase::Resetting { pending: Some(id), .. } => {
+            Some(id)
+        }
+        _ => None,
+    }
+}
+
+fn answers(actions: &[Action]) -> Vec<Uuid> {
+    actions
+        .iter()
+        .filter_map(|action| if let Action::Answer(id, _) = action { Some(*id) } else { None })
+        .collect()
+}
+
+fn every_transition(check: impl Fn(State, Event, State, &[Action])) {
+    for phase in phases() {
+        for retiring in [false, true] {
+            for event in events() {
+                let before = State { phase, retiring };
+                let (after, actions) = before.on(event);
+                check(before, event, after, &actions);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_call_of_the_runtime_gets_exactly_one_reply_and_nothing_else_does() {
+    every_transition(|before, event, _, actions| {
+        let replies = actions
+            .iter()
+            .filter(|action| matches!(action, Action::Park | Action::Accept | Action::Refuse(_)))
+            .count();
+        let call = matches!(event, Event::Next | Event::Response(..) | Event::InitError);
+        assert_eq!(replies, usize::from(call), "{before:?} on {event:?}: {actions:?}");
+    });
+}
+
+#[test]
+fn no_invocation_is_lost_or_answered_twice_in_any_transition() {
+    every_transition(|before, event, after, actions| {
+        let mut owed_before: Vec<_> = owed(before.phase).into_iter().collect();
+        if let Event::Assigned(id) = event {
+            owed_before.push(id);
+        }
+        let mut settled = answers(actions);
+        settled.extend(owed(after.phase));
+        owed_before.sort();
+        settled.sort();
+        assert_eq!(settled, owed_before, "{before:?} on {event:?}: {after:?} {actions:?}");
+    });
+}
+
+#[test]
+fn a_stopped_environment_only_refuses() {
+    every_transition(|before, event, after, actions| {
+        if before.phase == Phase::Stopped {
+            assert_eq!(after, before);
+            let harmless =
+                |action: &Action| matches!(action, Action::Refuse(_) | Action::Answer(_, Verdict::Broken));
+            assert!(actions.iter().all(harmless), "{event:?}: {actions:?}");
+        }
+    });
+}
+
+#[test]
+fn the_cell_is_destroyed_exactly_when_stopping_begins() {
+    every_transition(|before, event, after, actions| {
+        let begins = after.phase == Phase::Stopping && before.phase != Phase::Stopping;
+        let destroys = actions.iter().filter(|action| **action == Action::Destroy).count();
+        let leaves =
+            actions.iter().filter(|action| matches!(action, Action::Leave | Action::Abandon)).count();
+        assert_eq!((destroys, leaves), (usize::from(begins), usize::from(begins)), "{before:?} on {event:?}");
+    });
+}
+
+#[test]
+fn an_event_is_delivered_only_to_a_waiting_call_that_is_not_frozen() {
+    every_transition(|before, event, _, actions| {
+        if let Some(at) = actions.iter().position(|action| matches!(action, Action::Deliver(_))) {
+            let parked = actions[..at].contains(&Action::Park)
+                || matches!(before.phase, Phase::Idle { parked: true, frozen: false })
+                || (matches!(before.phase, Phase::Idle { parked: true, frozen: true })
+                    && actions[..at].contains(&Action::Thaw));
+            assert!(parked, "{before:?} on {event:?}: {actions:?}");
+        }
+    });
+}
+
+#[test]
+fn a_retiring_environment_is_never_offered() {
+    every_transition(|before, event, _, actions| {
+        assert!(
+            !before.retiring || !actions.contains(&Action::Offer),
+            "{before:?} on {event:?}: {actions:?}"
+        );
+    });
+}
+
+/// What the world around an environment does: it hands over an invocation only to an environment that is on offer,
+/// and performs kills and destroys.
+#[derive(Default)]
+struct World {
+    offered: bool,
+    left: bool,
+    permits: Vec<Uuid>,
+    settled: u128,
+    kills: usize,
+    named: u128,
+    assigned: u128,
+}
+
+impl World {
+    fn legal(&self, event: Event) -> bool {
+        match event {
+            Event::Killed => self.kills > 0,
+            Event::Retire | Event::Abort => !self.left,
+            Event::Assigned(_) => self.offered,
+            _ => true,
+        }
+    }
+
+    fn observe(&mut self, event: Event, actions: &[Action]) {
+        match event {
+            Event::Assigned(id) => {
+                self.permits.push(id);
+                self.assigned += 1;
+                self.offered = false;
+            }
+            Event::Retire => self.offered = false,
+            Event::Killed => self.kills -= 1,
+            _ => {}
+        }
+        for action in actions {
+            match action {
+                Action::Offer => {
+                    assert!(!self.offered && !self.left, "offered twice");
+                    assert!(self.permits.is_empty(), "offered while busy");
+                    self.offered = true;
+                }
+                Action::Leave | Action::Abandon => {
+                    assert!(!self.left, "left twice");
+                    (self.left, self.offered) = (true, false);
+                }
+                Action::Answer(id, _) => {
+                    let at = self.permits.iter().position(|permit| permit == id).expect("answered twice");
+                    self.permits.remove(at);
+                }
+                Action::Settle => self.settled += 1,
+                Action::Kill => self.kills += 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_life_answers_each_invocation_once_and_returns_every_permit(
+        choices in proptest::collection::vec(0..events().len(), 1..200)
+    ) {
+        let events = events();
+        let (mut state, mut world) = (State::new(), World::default());
+        for choice in choices {
+            let event = match events[choice] {
+                Event::Assigned(_) => {
+                    world.named += 1;
+                    Event::Assigned(Uuid::from_u128(world.named))
+                }
+                // An id that means the invocation at hand, so that random lives get anywhere.
+                Event::Response(Some(ID), answer) => Event::Response(owed(state.phase), answer),
+                Event::TimedOut(ID) => Event::TimedOut(owed(state.phase).unwrap_or(OTHER)),
+                event => event,
+            };
+            if !world.legal(event) {
+                continue;
+            }
+            let (after, actions) = state.on(event);
+            world.observe(event, &actions);
+            state = after;
+            prop_assert!(world.permits.len() <= 1);
+            prop_assert_eq!(world.permits.first().copied(), owed(state.phase));
+        }
+        let (state, actions) = state.on(Event::Abort);
+        world.observe(Event::Abort, &actions);
+        prop_assert!(world.permits.is_empty());
+        prop_assert!(world.left);
+        prop_assert_eq!(state.on(Event::Destroyed).0.phase, Phase::Stopped);
+        prop_assert_eq!(world.settled, world.assigned);
+    }
+}

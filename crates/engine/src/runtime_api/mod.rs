@@ -1,0 +1,214 @@
+//! The Runtime API, as a runtime inside an environment sees it: HTTP/1.1 on the cell's listener.
+//!
+//! A connection turns requests into [`Call`]s and waits for the environment's decision. It decides nothing itself
+//! except what needs no state: unknown paths, malformed requests, sizes. Everything that comes in here was written by
+//! the function, so every part of it is bounded.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+mod body;
+mod reply;
+mod route;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::limits;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::environment::{Answer, Refusal};
+pub(crate) use reply::untraced;
+use route::Route;
+
+/// A runtime needs one connection; a few more do no harm, and many do.
+pub(crate) const CONNECTIONS_MAX: usize = 32;
+/// Request line and headers of one request.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Header lines of one request.
+const HEADERS_MAX: usize = 64;
+/// How long a request's head may take to arrive once its connection is open or its first byte is there.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+const ERROR_BODY: &str = "lambda-runtime-function-error-body";
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+
+/// A call of the runtime, waiting for the environment's decision.
+pub(crate) struct Call {
+    /// Which start of the runtime the connection belongs to; calls of a former one mean nothing.
+    pub(crate) generation: u64,
+    pub(crate) kind: CallKind,
+}
+
+pub(crate) enum CallKind {
+    Next { reply: oneshot::Sender<Result<Event, Refusal>> },
+    Post { id: Option<Uuid>, posted: Posted, reply: oneshot::Sender<Result<(), Refusal>> },
+    InitError { posted: Posted, reply: oneshot::Sender<Result<(), Refusal>> },
+}
+
+/// What a runtime posted.
+pub(crate) struct Posted {
+    pub(crate) answer: Answer,
+    pub(crate) body: Bytes,
+    /// The kind of failure; empty for a response.
+    pub(crate) error_type: String,
+}
+
+/// An invocation on its way to the runtime.
+pub(crate) struct Event {
+    pub(crate) request_id: Uuid,
+    pub(crate) deadline_epoch_ms: i64,
+    pub(crate) invoked_arn: String,
+    pub(crate) trace_id: String,
+    pub(crate) client_context: Option<String>,
+    pub(crate) cognito_identity: Option<String>,
+    pub(crate) payload: Bytes,
+}
+
+/// Serves one connection until the runtime closes it.
+pub(crate) async fn serve(stream: TcpStream, generation: u64, calls: mpsc::Sender<Call>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "runtime connection without TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let calls = calls.clone();
+        async move { Ok::<_, Infallible>(answer(request, generation, &calls).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "runtime connection ended");
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    generation: u64,
+    calls: &mpsc::Sender<Call>,
+) -> Response<Full<Bytes>> {
+    let call = |kind| calls.send(Call { generation, kind });
+    match Route::of(request.method(), request.uri().path()) {
+        Route::Ping => reply::pong(),
+        Route::Next => {
+            let (reply, decision) = oneshot::channel();
+            if call(CallKind::Next { reply }).await.is_err() {
+                return reply::gone();
+            }
+            match decision.await {
+                Ok(Ok(event)) => reply::event(event),
+                Ok(Err(refusal)) => reply::refused(refusal),
+                Err(_) => reply::gone(),
+            }
+        }
+        Route::Response(id) => match read_response(request).await {
+            Ok(posted) => {
+                let (reply, decision) = oneshot::channel();
+                let sent = call(CallKind::Post { id, posted, reply }).await;
+                reply::decided(sent.is_ok(), decision).await
+            }
+            Err(body::Truncated) => reply::truncated(),
+        },
+        Route::Error(id) => match read_error(request, "Function.Unknown").await {
+            Ok(posted) => {
+                let (reply, decision) = oneshot::channel();
+                let sent = call(CallKind::Post { id, posted, reply }).await;
+                reply::decided(sent.is_ok(), decision).await
+            }
+            Err(body::Truncated) => reply::truncated(),
+        },
+        Route::InitError => match read_error(request, "Runtime.Unknown").await {
+            Ok(posted) => {
+                let (reply, decision) = oneshot::channel();
+                let sent = call(CallKind::InitError { posted, reply }).await;
+                reply::decided(sent.is_ok(), decision).await
+            }
+            Err(body::Truncated) => reply::truncated(),
+        },
+        Route::WrongMethod => reply::wrong_method(),
+        Route::Unknown => reply::unknown(),
+    }
+}
+
+/// A response, buffered or streamed. A streamed one may end in an error, told by its trailers.
+async fn read_response(request: Request<Incoming>) -> Result<Posted, body::Truncated> {
+    let mode = request.headers().get(RESPONSE_MODE).map(|value| value.as_bytes().to_ascii_lowercase());
+    let known_mode = matches!(mode.as_deref(), None | Some(b"streaming" | b"buffered"));
+    let body = body::read(request.into_body(), limits::SYNC_RESPONSE_BYTES).await?;
+    let posted = |answer, body, error_type: &str| Posted { answer, body, error_type: error_type.to_owned() };
+    if !known_mode {
+        return Ok(posted(Answer::InvalidMode, Bytes::new(), "Runtime.InvalidResponseModeHeader"));
+    }
+    let Some(bytes) = body.bytes else {
+        return Ok(posted(Answer::TooLarge, Bytes::new(), "Function.ResponseSizeTooLarge"));
+    };
+    let trailer = |name| body.trailers.as_ref().and_then(|trailers| trailers.get(name)?.to_str().ok());
+    match trailer(ERROR_TYPE) {
+        Some(error_type) => {
+            let error = trailer(ERROR_BODY).and_then(body::decode_base64).unwrap_or(bytes);
+            Ok(posted(Answer::Error, error, &valid_error_type(Some(error_type), "Function.Unknown")))
+        }
+        None => Ok(posted(Answer::Success, bytes, "")),
+    }
+}
+
+async fn read_error(request: Request<Incoming>, unknown: &str) -> Result<Posted, body::Truncated> {
+    let header = request.headers().get(ERROR_TYPE).and_then(|value| value.to_str().ok());
+    let error_type = valid_error_type(header, unknown);
+    let body = body::read(request.into_body(), limits::SYNC_RESPONSE_BYTES).await?;
+    Ok(match body.bytes {
+        Some(body) => Posted { answer: Answer::Error, body, error_type },
+        None => Posted {
+            answer: Answer::TooLarge,
+            body: Bytes::new(),
+            error_type: "Function.ResponseSizeTooLarge".to_owned(),
+        },
+    })
+}
+
+/// What logs and metrics call the error: `Runtime.` or `Function.` and a word, or else unknown.
+fn valid_error_type(reported: Option<&str>, unknown: &str) -> String {
+    let Some(reported) = reported else { return unknown.to_owned() };
+    let word = reported.strip_prefix("Runtime.").or_else(|| reported.strip_prefix("Function."));
+    let valid = word.is_some_and(|word| {
+        word.len() > 1
+            && word.starts_with(|first: char| first.is_ascii_uppercase())
+            && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    match (valid, reported.starts_with("Runtime.")) {
+        (true, _) => reported.to_owned(),
+        (false, true) => "Runtime.Unknown".to_owned(),
+        (false, false) => "Function.Unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_type_is_a_known_prefix_and_a_word_or_else_unknown() {
+        let check = |reported, expected: &str| {
+            assert_eq!(valid_error_type(reported, "Runtime.Unknown"), expected, "{reported:?}");
+        };
+        check(None, "Runtime.Unknown");
+        check(Some("Runtime.ImportModuleError"), "Runtime.ImportModuleError");
+        check(Some("Function.Broken"), "Function.Broken");
+        check(Some("ValueError"), "Function.Unknown");
+        check(Some("Runtime."), "Runtime.Unknown");
+        check(Some("Runtime.lower"), "Runtime.Unknown");
+        check(Some("Function.With Space"), "Function.Unknown");
+    }
+}

@@ -1,0 +1,128 @@
+//! AWS's answers to a runtime: statuses, headers and `{"errorMessage","errorType"}`.
+
+use bytes::Bytes;
+use domain::{Timestamp, limits};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::Event;
+use crate::environment::Refusal;
+
+type Reply = Response<Full<Bytes>>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+const DEADLINE_MS: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
+const INVOKED_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-function-arn");
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
+const COGNITO_IDENTITY: HeaderName = HeaderName::from_static("lambda-runtime-cognito-identity");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The event, and what the runtime makes its context object of.
+pub(super) fn event(event: Event) -> Reply {
+    let mut reply = reply(StatusCode::OK, event.payload);
+    let headers = reply.headers_mut();
+    let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
+    let id = event.request_id.hyphenated().encode_lower(&mut id);
+    let mut set = |name, text: &str| {
+        // Control characters cannot stand in a header; a value that has them is left out like an empty one.
+        if !text.is_empty()
+            && let Ok(value) = HeaderValue::from_bytes(text.as_bytes())
+        {
+            headers.insert(name, value);
+        }
+    };
+    set(REQUEST_ID, id);
+    set(INVOKED_ARN, &event.invoked_arn);
+    set(TRACE_ID, &event.trace_id);
+    set(CLIENT_CONTEXT, event.client_context.as_deref().unwrap_or_default());
+    set(COGNITO_IDENTITY, event.cognito_identity.as_deref().unwrap_or_default());
+    headers.insert(DEADLINE_MS, HeaderValue::from(event.deadline_epoch_ms));
+    reply
+}
+
+/// What the environment decided about a post.
+pub(super) async fn decided(sent: bool, decision: oneshot::Receiver<Result<(), Refusal>>) -> Reply {
+    match decision.await {
+        Ok(Ok(())) if sent => reply(StatusCode::ACCEPTED, Bytes::from_static(b"{\"status\":\"OK\"}\n")),
+        Ok(Err(refusal)) => refused(refusal),
+        _ => gone(),
+    }
+}
+
+/// The call may not be made now.
+pub(super) fn refused(refusal: Refusal) -> Reply {
+    match refusal {
+        Refusal::InvalidRequestId => error(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
+        Refusal::InvalidStateTransition { from, to } => error(
+            StatusCode::FORBIDDEN,
+            "InvalidStateTransition",
+            &format!(
+                "State transition from {from} to {to} failed for runtime. Error: State transition is not allowed"
+            ),
+        ),
+        Refusal::TooLarge => error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            &format!("Exceeded maximum allowed payload size ({} bytes).", limits::SYNC_RESPONSE_BYTES),
+        ),
+        Refusal::InvalidMode => {
+            error(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode")
+        }
+    }
+}
+
+/// The body ended too early.
+pub(super) fn truncated() -> Reply {
+    error(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+}
+
+/// The environment is going away: the runtime is to exit.
+pub(super) fn gone() -> Reply {
+    error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
+}
+
+/// The undocumented health check.
+pub(super) fn pong() -> Reply {
+    let mut reply = reply(StatusCode::OK, Bytes::from_static(b"pong"));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply
+}
+
+/// The path exists, the method does not.
+pub(super) fn wrong_method() -> Reply {
+    error(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "The method is not allowed for this path")
+}
+
+/// There is no such call.
+pub(super) fn unknown() -> Reply {
+    error(StatusCode::NOT_FOUND, "NotFound", "There is no such call in this version of the Runtime API")
+}
+
+fn error(status: StatusCode, error_type: &str, message: &str) -> Reply {
+    let body = json!({ "errorMessage": message, "errorType": error_type });
+    reply(status, Bytes::from(format!("{body}\n")))
+}
+
+fn reply(status: StatusCode, body: Bytes) -> Reply {
+    let length = body.len();
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, JSON);
+    reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    reply
+}
+
+/// The trace header of an invocation whose caller sent none: not sampled, and its own by its request id.
+pub(crate) fn untraced(request_id: Uuid, at: Timestamp) -> String {
+    let epoch_s = at.epoch_ms() / 1000;
+    let bits = request_id.as_u128();
+    let root = bits >> 32;
+    // The low half of a random id is as good as any other span id.
+    let parent = u64::try_from(bits & u128::from(u64::MAX)).expect("masked to 64 bits");
+    format!("Root=1-{epoch_s:08x}-{root:024x};Parent={parent:016x};Sampled=0")
+}
