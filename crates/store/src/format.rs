@@ -58,7 +58,6 @@ pub(crate) fn path(directory: &Path, domain: Domain) -> PathBuf {
 
 /// Refuses a directory whose files this Hearth must not open. Reads only.
 pub(crate) fn check(directory: &Path) -> Result<(), OpenError> {
-    let mut present = 0;
     for domain in Domain::ALL {
         let path = path(directory, domain);
         match File::open(&path) {
@@ -70,13 +69,10 @@ pub(crate) fn check(directory: &Path) -> Result<(), OpenError> {
                 if log.exists() || domain == Domain::Meta && other_domain_exists(directory) {
                     return Err(OpenError::Corrupt { path, why: "the file is missing".into() });
                 }
-                continue;
             }
             Err(error) => return Err(OpenError::io("open", path, error)),
         }
-        present += 1;
     }
-    tracing::debug!(directory = %directory.display(), databases = present, "store format checked");
     Ok(())
 }
 
