@@ -149,7 +149,8 @@ impl Shared {
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
         let view = View::from(&parts);
-        let hint = Hint::of(&view);
+        let claim = Claim::of(&view);
+        let hint = Hint::of(&claim, &view);
         let mut asked = routing::Request {
             method: &parts.method,
             path: view.path,
@@ -159,55 +160,28 @@ impl Shared {
             host_label: None,
             form: None,
         };
-        let dialect = routing::dialect(&asked);
-        let guess = Voice::Guess(dialect);
+        let guess = Voice::Guess(routing::dialect(&asked));
         asked.host_label = self.admit(&parts, peer).map_err(|error| Refused(error, guess))?;
         if let Some(raw) = self.routes.iter().find(|raw| raw.matches(view.path)) {
             trail.service = raw.prefix;
-            let read = self.read(incoming, self.body_limit_default, "this").await;
-            let json = Voice::Guess(Dialect::RestJson);
-            let (body, share) = read.map_err(|error| Refused(error, json))?;
-            let mut request = Request::from_parts(parts, body);
-            request.extensions_mut().insert(RequestInfo { request_id, source_ip: peer.address });
-            let handled = tokio::spawn((raw.handler)(request)).await;
-            drop(share);
-            return handled.map_err(|panic| Refused(broken(&panic), json));
+            let info = RequestInfo { request_id, source_ip: peer.address };
+            let answer = self.answer_raw(raw, parts, incoming, info).await;
+            return answer.map_err(|error| Refused(error, Voice::Guess(Dialect::RestJson)));
         }
-
-        // A form without a credential scope: only its body says where it goes.
-        let mut read: Option<(Bytes, Share)> = None;
-        let mut route = self.route(&asked);
-        if route == Route::AskForm {
-            let whole = self.read(incoming, self.body_limit_default, "this").await;
-            let (bytes, _) = read.insert(whole.map_err(|error| Refused(error, guess))?);
-            asked.form = Some(std::str::from_utf8(bytes).unwrap_or_default());
-            route = self.route(&asked);
-        }
-        let index = match route {
-            Route::Service(index) => index,
-            Route::Absent(name) => {
-                let error = not_implemented(format!("Hearth does not have the service '{name}' yet."));
-                return Err(Refused(error, guess));
-            }
-            Route::Nowhere | Route::AskForm => return Err(Refused(nowhere(&parts, dialect), guess)),
-        };
+        let (index, read) = self.locate(asked, incoming).await.map_err(|error| Refused(error, guess))?;
         let service = &self.services[index];
-        let (model, style) = (service.model(), self.entries[index].dialect.style());
-        let refuse = |error| Refused(error, Voice::Service(model));
-        let unproven = |refusal: Refusal| {
-            refuse(fault(refusal.status(style), refusal.code(style), refusal.message(style)))
-        };
+        let model = service.model();
         trail.service = model.name;
+        let refuse = |error| Refused(error, Voice::Service(model));
+        let style = self.entries[index].dialect.style();
+        let unproven = |refusal| refuse(answer::unproven(&refusal, style));
 
-        let claim = Claim::of(&view);
-        let caller = caller::identify(&*self.authenticator, &claim, hint.as_ref(), &view, self.clock.now());
+        let now = self.clock.now();
+        let caller = caller::identify(&*self.authenticator, &claim, hint.as_ref(), &view, now);
         let Caller { principal, secret_access_key } = caller.map_err(unproven)?;
-        let region = routing::region(
-            hint.as_ref().map(|hint| hint.region.as_ref()),
-            asked.host_label,
-            &self.region_default,
-        )
-        .ok_or_else(|| unproven(Refusal::Invalid("Credential should be scoped to a valid region.".into())))?;
+        let signed_region = hint.as_ref().map(|hint| hint.region.as_ref());
+        let region =
+            routing::region(signed_region, asked.host_label, &self.region_default).map_err(unproven)?;
         encoding(&parts.headers).map_err(refuse)?;
 
         // A query operation's name is in the body; the others' bounds come before theirs.
@@ -221,27 +195,26 @@ impl Shared {
                 self.read(incoming, limit, operation.unwrap_or("this")).await.map_err(refuse)?
             }
         };
-        if let (Some(secret), Ok(Some(claim))) = (&secret_access_key, &claim) {
-            sigv4::verify(claim, &view, &body, secret).map_err(unproven)?;
+        if let Some(secret) = &secret_access_key {
+            let proof = match &claim {
+                Ok(Some(claim)) => sigv4::verify(claim, &view, &body, secret),
+                _ => Err(Refusal::MissingToken),
+            };
+            proof.map_err(unproven)?;
         }
-        let (operation, labels) = match early {
-            Some(found) => found,
-            None => find(&body).map_err(refuse)?,
-        };
+        let (operation, labels) = early.map_or_else(|| find(&body), Ok).map_err(refuse)?;
         trail.operation = operation.name;
 
-        let access_key_id = hint.map(|hint| hint.access_key_id.into_owned());
-        let scope = Scope { account: principal.account().clone(), region };
-        let query = view.query.to_owned();
         let cx = Context {
             request_id,
-            scope,
+            scope: Scope { account: principal.account().clone(), region },
             principal,
-            access_key_id,
+            access_key_id: hint.map(|hint| hint.access_key_id.into_owned()),
             base_url: Arc::clone(&self.base_url),
             headers: parts.headers.clone(),
             source_ip: peer.address,
         };
+        let query = view.query.to_owned();
         let request = ServiceRequest { operation, labels, query, headers: parts.headers, body };
         let service = service.clone();
         // A task of its own: an operation that has begun runs to its end though the client hangs up, and one that
@@ -252,6 +225,49 @@ impl Shared {
             answer
         });
         handled.await.map(answer::whole).map_err(|panic| refuse(broken(&panic)))
+    }
+
+    async fn answer_raw<B>(
+        &self,
+        raw: &RawRoute,
+        parts: Parts,
+        incoming: &mut B,
+        info: RequestInfo,
+    ) -> Result<Response<Body>, Error>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
+        let (body, share) = self.read(incoming, self.body_limit_default, "this").await?;
+        let mut request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(info);
+        let handled = tokio::spawn((raw.handler)(request)).await;
+        drop(share);
+        handled.map_err(|panic| broken(&panic))
+    }
+
+    /// Finds the service that a request is for; with the body, where only that could tell.
+    async fn locate<B>(
+        &self,
+        asked: routing::Request<'_>,
+        incoming: &mut B,
+    ) -> Result<(usize, Option<(Bytes, Share)>), Error>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
+        let (mut route, mut read) = (self.route(&asked), None);
+        if route == Route::AskForm {
+            let whole = self.read(incoming, self.body_limit_default, "this").await?;
+            let form = std::str::from_utf8(&whole.0).unwrap_or_default();
+            route = self.route(&routing::Request { form: Some(form), ..asked });
+            read = Some(whole);
+        }
+        match route {
+            Route::Service(index) => Ok((index, read)),
+            Route::Absent(name) => {
+                Err(not_implemented(format!("Hearth does not have the service '{name}' yet.")))
+            }
+            Route::Nowhere | Route::AskForm => Err(nowhere(&asked)),
+        }
     }
 
     /// Whether a request may come in at all; then what stands before our name in its host.
@@ -358,18 +374,17 @@ fn not_implemented(message: impl Into<String>) -> Error {
     fault(501, "NotImplemented", message)
 }
 
-fn nowhere(parts: &Parts, dialect: Dialect) -> Error {
-    let code = match dialect {
-        Dialect::Query | Dialect::RestXml => "InvalidAction",
-        _ => "UnknownOperationException",
-    };
-    let (method, path) = (&parts.method, parts.uri.path());
-    let path: String = path.chars().take(256).collect();
+fn nowhere(asked: &routing::Request<'_>) -> Error {
+    let path: String = asked.path.chars().take(256).collect();
     let message = format!(
-        "Hearth cannot tell which service {method} {path} is for: the request has no credential scope, no \
-         X-Amz-Target, no Action of a known API version, and no known path or host."
+        "Hearth cannot tell which service {} {path} is for: the request has no credential scope, no X-Amz-Target, \
+         no Action of a known API version, and no known path or host.",
+        asked.method
     );
-    fault(if code == "InvalidAction" { 400 } else { 404 }, code, message)
+    match routing::dialect(asked) {
+        Dialect::Query | Dialect::RestXml => fault(400, "InvalidAction", message),
+        Dialect::RestJson | Dialect::AwsJson { .. } => fault(404, "UnknownOperationException", message),
+    }
 }
 
 fn broken(panic: &tokio::task::JoinError) -> Error {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Body;
 use crate::schema::{self, Protocol};
-use crate::sigv4::Style;
+use crate::sigv4::{Refusal, Style};
 use crate::{Error, protocol};
 
 /// How a client reads errors.
@@ -65,6 +65,11 @@ pub(super) enum Voice {
 /// An error that the gateway gives itself.
 pub(super) fn fault(status: u16, code: &'static str, message: impl Into<String>) -> Error {
     Error::new(code, message).with_status(status)
+}
+
+/// Credentials refused, in the words of a service.
+pub(super) fn unproven(refusal: &Refusal, style: Style) -> Error {
+    fault(refusal.status(style), refusal.code(style), refusal.message(style))
 }
 
 /// The answer that carries an error.

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::answer::Dialect;
 use crate::schema;
-use crate::sigv4::parameter;
+use crate::sigv4::{Refusal, parameter};
 
 /// What routing knows of a service.
 #[derive(Clone, Copy)]
@@ -113,13 +113,20 @@ pub(super) fn route(
 }
 
 /// The region a request is for: the credential scope's, else the host's, else the default.
-/// `None`: the scope's is not one.
-pub(super) fn region(signed_for: Option<&str>, host_label: Option<&str>, default: &Region) -> Option<Region> {
+pub(super) fn region(
+    signed_for: Option<&str>,
+    host_label: Option<&str>,
+    default: &Region,
+) -> Result<Region, Refusal> {
     if let Some(region) = signed_for {
-        return if region == default.as_str() { Some(default.clone()) } else { Region::parse(region) };
+        if region == default.as_str() {
+            return Ok(default.clone());
+        }
+        let invalid = || Refusal::Invalid("Credential should be scoped to a valid region.".into());
+        return Region::parse(region).ok_or_else(invalid);
     }
     let in_host = host_label.and_then(|label| label.split('.').find(|label| looks_like_region(label)));
-    Some(in_host.and_then(Region::parse).unwrap_or_else(|| default.clone()))
+    Ok(in_host.and_then(Region::parse).unwrap_or_else(|| default.clone()))
 }
 
 /// How a client seems to speak, when no service says it: by what it sent.
@@ -283,7 +290,7 @@ mod tests {
         let default = Region::parse("eu-west-1").unwrap();
         let check = |scope, host, expected: Option<&str>| {
             let seen = region(scope, host, &default);
-            assert_eq!(seen.as_ref().map(Region::as_str), expected);
+            assert_eq!(seen.as_ref().ok().map(Region::as_str), expected);
         };
         check(Some("us-west-2"), Some("lambda.us-east-1"), Some("us-west-2"));
         check(Some("Not A Region"), None, None);

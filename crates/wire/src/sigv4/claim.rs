@@ -203,8 +203,13 @@ pub struct Hint<'a> {
 }
 
 impl<'a> Hint<'a> {
-    /// Reads the credential scope of a request, if it has one at all.
-    pub fn of(view: &View<'a>) -> Option<Self> {
+    /// The credential scope of a request, if it has one at all: its claim's, so that what is verified is what is
+    /// routed, and otherwise what looks like one.
+    pub fn of(claim: &Result<Option<Claim<'a>>, Refusal>, view: &View<'a>) -> Option<Self> {
+        if let Ok(claim) = claim {
+            let Claim { access_key_id, region, service, .. } = claim.clone()?;
+            return Some(Self { access_key_id, region, service });
+        }
         let credential = match view.header(AUTHORIZATION.as_str()) {
             Some(text) => {
                 let start = text.find("Credential=")? + "Credential=".len();

@@ -153,13 +153,25 @@ fn a_pre_signed_url_may_not_live_longer_than_a_week() {
 fn the_scope_of_a_claim_that_cannot_hold_is_still_a_hint() {
     let hint = |authorization: &str| {
         let parts = request("GET", "/", &[("authorization", authorization)]);
-        Hint::of(&View::from(&parts))
+        let view = View::from(&parts);
+        Hint::of(&Claim::of(&view), &view)
             .map(|hint| format!("{} {} {}", hint.access_key_id, hint.region, hint.service))
     };
     let typed = hint("AWS4-HMAC-SHA256 Credential=test/20150830/eu-west-1/logs/aws4_request");
     assert_eq!(typed.as_deref(), Some("test eu-west-1 logs"));
     assert_eq!(hint("Bearer x"), None);
     assert_eq!(hint("AWS4-HMAC-SHA256 Credential=a/b"), None);
+}
+
+/// Otherwise a request could be routed by one scope and verified by another.
+#[test]
+fn a_readable_claim_is_its_own_hint() {
+    let authorization = "AWS4-HMAC-SHA256 Other=Credential=a/20150830/eu-west-1/logs/aws4_request, \
+                         Credential=b/20150830/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
+    let parts = request("GET", "/", &[("authorization", authorization), ("x-amz-date", "20150830T123600Z")]);
+    let view = View::from(&parts);
+    let hint = Hint::of(&Claim::of(&view), &view).unwrap();
+    assert_eq!((&*hint.access_key_id, &*hint.region, &*hint.service), ("b", "us-east-1", "lambda"));
 }
 
 #[test]
