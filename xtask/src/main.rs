@@ -1,6 +1,9 @@
 //! Automation for this repository.
 
 mod codegen;
+mod run;
+mod test;
+mod tidy;
 
 use std::path::Path;
 
@@ -12,11 +15,17 @@ use clap::Parser;
 enum Task {
     /// Generate each service's shapes from its model.
     Codegen(codegen::Codegen),
+    /// Run the tests, and install what they need the first time.
+    Test(test::Test),
+    /// Check what a reviewer should not have to look for.
+    Tidy(tidy::Tidy),
 }
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace");
     match Task::parse() {
         Task::Codegen(codegen) => codegen.run(root),
+        Task::Test(test) => test.run(root),
+        Task::Tidy(tidy) => tidy.run(root),
     }
 }

@@ -17,6 +17,9 @@ pub struct Service {
     pub output: PathBuf,
     pub constraint_error: String,
     pub malformed_error: String,
+    pub quotes_values: bool,
+    #[serde(default)]
+    pub null_in_collections: bool,
     #[serde(default)]
     pub plain: Vec<String>,
     #[serde(default)]

@@ -79,6 +79,8 @@ impl<'a> Renderer<'a> {
         writeln!(text, "xml_namespace: {:?},", metadata.xml_namespace.as_deref().unwrap_or_default())?;
         writeln!(text, "constraint_error: {:?},", self.service.constraint_error)?;
         writeln!(text, "malformed_error: {:?},", self.service.malformed_error)?;
+        writeln!(text, "quotes_values: {},", self.service.quotes_values)?;
+        writeln!(text, "null_in_collections: {},", self.service.null_in_collections)?;
         writeln!(text, "operations: OPERATIONS,")?;
         writeln!(text, "errors: ERRORS,\n}};\n")?;
         self.operations(&mut text)?;
