@@ -19,7 +19,8 @@ fn check(parts: &http::request::Parts, body: &[u8], secret: &str) -> Result<(), 
 
 fuzz_target!(|data: &[u8]| {
     let Some((mut parts, body)) = request::request(data) else { return };
-    let _ = Hint::of(&View::from(&parts));
+    let view = View::from(&parts);
+    let _ = Hint::of(&Claim::of(&view), &view);
     assert!(check(&parts, body, "a secret that no corpus holds").is_err());
     parts.headers.remove("x-amz-content-sha256");
     parts.headers.entry("host").or_insert(http::HeaderValue::from_static("localhost"));
