@@ -6,11 +6,14 @@
 
 mod cpu;
 mod freezer;
+mod group;
+mod hierarchy;
 
 mod knob;
 mod memory;
 mod pids;
 
+pub(crate) use group::{Group, Groups};
 pub(crate) use knob::{Knob, Knobs};
 
 use std::io;
