@@ -43,6 +43,6 @@ pub use format::FORMAT_VERSION;
 pub use key::{Key, KeyOf, Like, Part, PrefixOf, decode_bytes, encode_bytes};
 pub use scan::Scan;
 pub use snapshot::Snapshot;
-pub use store::{Location, Options, SECRET_BYTES, Store};
+pub use store::{Claim, Location, Options, SECRET_BYTES, Store};
 pub use table::{Domain, Raw, Stored, Table, Value};
 pub use tx::Tx;

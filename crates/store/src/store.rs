@@ -40,6 +40,42 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// A store's directory, locked for this process, before anything is read from it and before there is any thread: for
+/// a server that must know the directory, and give up its rights to every other, first.
+#[derive(Debug)]
+pub struct Claim {
+    home: Home,
+    durability: Durability,
+}
+
+impl Claim {
+    /// Makes the directory if it does not exist, and locks it.
+    ///
+    /// # Errors
+    /// If another server uses the directory, or what is there is not a store of [this format](crate::FORMAT_VERSION).
+    pub fn new(options: &Options) -> Result<Self, OpenError> {
+        let (home, durability) = match &options.location {
+            Location::Directory(path) => {
+                // Before the lock, so that a foreign directory does not even get a lock file.
+                format::check(path)?;
+                (Home::at(path)?, Durability::Durable)
+            }
+            Location::Ephemeral => (Home::ephemeral()?, Durability::Ephemeral),
+        };
+        Ok(Self { home, durability })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Opens the store, making its files if they do not exist. Errors as [`Store::open`].
+    pub fn open(self) -> Result<Store, OpenError> {
+        Store::open_in(self.home, self.durability)
+    }
+}
+
 /// In the order in which they must end.
 struct Inner {
     writers: [Writer; Domain::ALL.len()],
@@ -60,14 +96,10 @@ impl Store {
     /// If another server uses the directory, if what is there is not a store of [this format](crate::FORMAT_VERSION)
     /// or is damaged, and if the disk fails. What is there is never changed then.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
-        let (home, durability) = match &options.location {
-            Location::Directory(path) => {
-                // Before the lock, so that a foreign directory does not even get a lock file.
-                format::check(path)?;
-                (Home::at(path)?, Durability::Durable)
-            }
-            Location::Ephemeral => (Home::ephemeral()?, Durability::Ephemeral),
-        };
+        Claim::new(options)?.open()
+    }
+
+    fn open_in(home: Home, durability: Durability) -> Result<Self, OpenError> {
         let home = Arc::new(home);
         format::check(home.path())?;
         let connections = open_domains(home.path(), durability)?;
