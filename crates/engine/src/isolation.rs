@@ -6,6 +6,7 @@
 
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod linux;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use domain::{FunctionVersion, Runtime};
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
+
+pub use linux::{CpuPolicy, Linux, LinuxOptions};
 
 /// A future behind a pointer, so that isolations can be chosen at run time. Only starts, freezes and ends pay for it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,34 +34,31 @@ pub trait Isolation: Send + Sync + 'static {
     fn available_memory_mib(&self) -> u64;
 }
 
-/// One isolated place for one function version.
+/// One isolated place for one function version. What is not async takes a few microseconds.
 pub trait Cell: Send + Sync {
     /// What serves the function, as the INIT_START line names it: `python:3.12.7`.
     fn runtime_version(&self) -> &str;
 
-    /// `AWS_LAMBDA_RUNTIME_API`: the address of [`Self::take_listener`] as the function sees it.
-    fn runtime_api(&self) -> String;
-
-    /// Where the runtime will call. Taken once, before the first start.
-    fn take_listener(&mut self) -> Option<TcpListener>;
+    /// Where the runtime calls: the address that it finds in `AWS_LAMBDA_RUNTIME_API`.
+    fn listener(&self) -> Arc<TcpListener>;
 
     /// Starts the runtime with the function's variables over the runtime's own. Called again after a reset.
     fn start(&mut self, variables: BTreeMap<String, String>) -> BoxFuture<'_, Result<Process, StartError>>;
 
     /// Full speed for the Init phase, or the share that the function's memory buys.
-    fn set_cpu(&self, cpu: Cpu) -> BoxFuture<'_, Result<(), Fault>>;
+    fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault>;
 
     /// Stops every process where it is.
-    fn freeze(&self) -> BoxFuture<'_, Result<(), Fault>>;
+    fn freeze(&self) -> Result<(), Fault>;
 
     /// Lets every process go on.
-    fn thaw(&self) -> BoxFuture<'_, Result<(), Fault>>;
+    fn thaw(&self) -> Result<(), Fault>;
 
     /// Kills the function's processes and returns when they are gone; the cell and its `/tmp` stay.
     fn kill(&self) -> BoxFuture<'_, Result<(), Fault>>;
 
     /// Memory and kills so far.
-    fn usage(&self) -> BoxFuture<'_, Usage>;
+    fn usage(&self) -> Usage;
 
     /// Ends the cell and everything in it.
     fn destroy(self: Box<Self>) -> BoxFuture<'static, ()>;

@@ -21,7 +21,7 @@ pub struct Options {
     /// Mints the credentials of a function's role.
     pub credentials: CredentialsProvider,
     /// `AWS_ENDPOINT_URL` inside functions.
-    pub endpoint_url: Option<String>,
+    pub endpoint_url: String,
     /// The time of day, for deadlines and log lines. Durations are measured with the monotonic clock.
     pub clock: Arc<dyn Clock>,
     /// Numbers.
@@ -29,7 +29,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options with the machine's clock, no endpoint and the default limits.
+    /// Options with the machine's clock, the default endpoint and the default limits.
     pub fn new(
         isolation: Arc<dyn Isolation>,
         logs: mpsc::Sender<LogLine>,
@@ -39,7 +39,7 @@ impl Options {
             isolation,
             logs,
             credentials,
-            endpoint_url: None,
+            endpoint_url: "http://127.0.0.1:4566".to_owned(),
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
         }

@@ -4,7 +4,6 @@ mod deadlines;
 mod outcome;
 mod state;
 mod task;
-mod variables;
 
 pub(crate) use state::{Answer, Refusal};
 pub(crate) use task::run;

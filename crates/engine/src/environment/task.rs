@@ -17,7 +17,6 @@ use uuid::Uuid;
 use super::deadlines::{Deadlines, Due};
 use super::outcome::{self, Circumstances};
 use super::state::{Action, Death, Event, InitResult, Phase, Refusal, StartFailure, State, Verdict};
-use super::variables::{Surroundings, variables};
 use crate::engine::Shared;
 use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Process, StartError, Usage};
 use crate::logs::{InitReport, Journal, Output, Phase as InitPhase, Platform, Report, Status};
@@ -55,7 +54,7 @@ struct Environment {
     /// Events that follow from actions, before anything else happens.
     follow_ups: VecDeque<Event>,
     cell: Option<Box<dyn Cell>>,
-    listener: Option<TcpListener>,
+    listener: Option<Arc<TcpListener>>,
     /// Counts starts of the runtime, so that calls of a former one are recognised.
     generation: u64,
     connections: JoinSet<()>,
@@ -154,8 +153,8 @@ impl Environment {
     /// The Init phase begins: a cell, and the runtime in it.
     async fn begin(&mut self) {
         match self.engine.options.isolation.acquire(&self.pool.version).await {
-            Ok(mut cell) => {
-                self.listener = cell.take_listener();
+            Ok(cell) => {
+                self.listener = Some(cell.listener());
                 self.cell = Some(cell);
                 self.deadlines.set(Due::Init, Instant::now() + self.engine.options.limits.init_timeout);
                 if let Err(error) = self.start(InitPhase::Init).await {
@@ -261,7 +260,7 @@ impl Environment {
     async fn runtime_exited(&mut self, exit: Exit) {
         self.exit = None;
         self.exited = Some(exit);
-        let usage = self.measure().await;
+        let usage = self.measure();
         let death = if usage.oom_kills > self.oom_kills_seen { Death::OutOfMemory } else { Death::Exit };
         self.oom_kills_seen = usage.oom_kills;
         self.drain();
@@ -300,7 +299,7 @@ impl Environment {
         // Not before the event is delivered: the function may as well start at full speed meanwhile.
         if std::mem::take(&mut self.limit_cpu)
             && let Some(cell) = &self.cell
-            && let Err(fault) = cell.set_cpu(Cpu::Share).await
+            && let Err(fault) = cell.set_cpu(Cpu::Share)
         {
             self.broken(fault.to_string());
             Box::pin(self.feed(Event::Broken)).await;
@@ -325,7 +324,7 @@ impl Environment {
             Action::Accept => self.reply(Ok(())),
             Action::Refuse(refusal) => self.reply(Err(refusal)),
             Action::Deliver(_) => self.deliver(),
-            Action::Answer(id, verdict) => self.answer(id, verdict).await,
+            Action::Answer(id, verdict) => self.answer(id, verdict),
             Action::Settle => self.settle(),
             Action::ReportInit(result) => self.report_init(result),
             Action::LimitCpu => self.limit_cpu = true,
@@ -333,8 +332,8 @@ impl Environment {
             Action::Disappoint => self.engine.launch(&self.pool, self.pool.disappoint(self.id)),
             Action::Abandon => self.abandon(),
             Action::Leave => self.engine.left(&self.pool, self.id),
-            Action::Freeze => self.freeze(true).await,
-            Action::Thaw => self.freeze(false).await,
+            Action::Freeze => self.freeze(true),
+            Action::Thaw => self.freeze(false),
             Action::Kill => self.kill().await,
             Action::Destroy => self.destroy().await,
         }
@@ -351,21 +350,18 @@ impl Environment {
             self.journal.write(line);
         }
         let credentials = (self.engine.options.credentials)(version);
-        let runtime_api = cell.runtime_api();
-        let variables = variables(
-            version,
-            &Surroundings {
-                credentials: &credentials,
-                endpoint_url: self.engine.options.endpoint_url.as_deref(),
-                runtime_api: &runtime_api,
-                log_group: self.journal.group(),
-                log_stream: self.journal.stream(),
-            },
-        );
+        let session = runtimes::Session {
+            credentials: &credentials,
+            endpoint_url: &self.engine.options.endpoint_url,
+            log_stream: self.journal.stream(),
+            initialization_type: "on-demand",
+        };
+        let variables = runtimes::of_function(version, &session);
         self.starting_since = Some(Instant::now());
         self.exited = None;
+        let framed = version.runtime.family() != Family::Provided;
         let Process { stdout, stderr, exited } = cell.start(variables).await?;
-        (self.stdout, self.stderr) = (Some(Output::new(stdout)), Some(Output::new(stderr)));
+        (self.stdout, self.stderr) = (Some(Output::new(stdout, framed)), Some(Output::new(stderr, false)));
         self.exit = Some(exited);
         Ok(())
     }
@@ -424,7 +420,7 @@ impl Environment {
     }
 
     /// Tells the caller. Whatever else there is to do comes after that, except for what the tail must hold.
-    async fn answer(&mut self, id: Uuid, verdict: Verdict) {
+    fn answer(&mut self, id: Uuid, verdict: Verdict) {
         let Some(Current { job, begun, .. }) = self.job.take() else { return };
         let Job { invocation, permit, reply } = *job;
         let duration = match verdict {
@@ -456,7 +452,7 @@ impl Environment {
         });
         let mut log_tail = None;
         if invocation.tail {
-            self.measure().await;
+            self.measure();
             self.settle();
             log_tail = self.journal.take_tail();
         }
@@ -478,7 +474,7 @@ impl Environment {
         // A caller that has gone does not matter: the invocation is over all the same.
         let _ = reply.send(outcome);
         if !invocation.tail {
-            self.measure().await;
+            self.measure();
         }
     }
 
@@ -565,9 +561,9 @@ impl Environment {
         self.engine.left(&self.pool, self.id);
     }
 
-    async fn freeze(&mut self, freeze: bool) {
+    fn freeze(&mut self, freeze: bool) {
         let Some(cell) = &self.cell else { return };
-        let done = if freeze { cell.freeze().await } else { cell.thaw().await };
+        let done = if freeze { cell.freeze() } else { cell.thaw() };
         if let Err(fault) = done {
             self.broken(fault.to_string());
             self.follow_ups.push_front(Event::Broken);
@@ -612,9 +608,9 @@ impl Environment {
         self.fault = Some(why);
     }
 
-    async fn measure(&mut self) -> Usage {
+    fn measure(&mut self) -> Usage {
         if let Some(cell) = &self.cell {
-            self.usage = cell.usage().await;
+            self.usage = cell.usage();
         }
         self.usage
     }
@@ -667,7 +663,7 @@ async fn closed<T>(parked: &mut Option<oneshot::Sender<T>>) {
     }
 }
 
-async fn accepted(listener: &Option<TcpListener>) -> TcpStream {
+async fn accepted(listener: &Option<Arc<TcpListener>>) -> TcpStream {
     let Some(listener) = listener else { return std::future::pending().await };
     loop {
         match listener.accept().await {

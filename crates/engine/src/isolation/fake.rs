@@ -96,7 +96,7 @@ impl Isolation for Fake {
                 script: Arc::clone(&self.script),
                 counts: Arc::clone(&self.counts),
                 address,
-                listener: Some(listener),
+                listener: Arc::new(listener),
                 running: Mutex::default(),
                 notes: Arc::default(),
             }) as Box<dyn Cell>)
@@ -112,7 +112,7 @@ struct FakeCell {
     script: Script,
     counts: Arc<Counts>,
     address: String,
-    listener: Option<TcpListener>,
+    listener: Arc<TcpListener>,
     running: Mutex<Option<tokio::task::AbortHandle>>,
     notes: Notes,
 }
@@ -133,20 +133,20 @@ impl Cell for FakeCell {
         "fake:1"
     }
 
-    fn runtime_api(&self) -> String {
-        self.address.clone()
+    fn listener(&self) -> Arc<TcpListener> {
+        Arc::clone(&self.listener)
     }
 
-    fn take_listener(&mut self) -> Option<TcpListener> {
-        self.listener.take()
-    }
-
-    fn start(&mut self, variables: BTreeMap<String, String>) -> BoxFuture<'_, Result<Process, StartError>> {
+    fn start(
+        &mut self,
+        mut variables: BTreeMap<String, String>,
+    ) -> BoxFuture<'_, Result<Process, StartError>> {
         Box::pin(async move {
             self.counts.starts.fetch_add(1, Ordering::SeqCst);
             let pipe = || pipe::pipe().map_err(|error| StartError::Fault(Fault(error.to_string())));
             let ((out_sender, stdout), (err_sender, stderr)) = (pipe()?, pipe()?);
             let (ended, exit) = oneshot::channel();
+            variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), self.address.clone());
             let inside = Inside {
                 variables,
                 notes: Arc::clone(&self.notes),
@@ -164,18 +164,18 @@ impl Cell for FakeCell {
         })
     }
 
-    fn set_cpu(&self, _cpu: Cpu) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
+    fn set_cpu(&self, _cpu: Cpu) -> Result<(), Fault> {
+        Ok(())
     }
 
-    fn freeze(&self) -> BoxFuture<'_, Result<(), Fault>> {
+    fn freeze(&self) -> Result<(), Fault> {
         self.counts.freezes.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(()) })
+        Ok(())
     }
 
-    fn thaw(&self) -> BoxFuture<'_, Result<(), Fault>> {
+    fn thaw(&self) -> Result<(), Fault> {
         self.counts.thaws.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(()) })
+        Ok(())
     }
 
     fn kill(&self) -> BoxFuture<'_, Result<(), Fault>> {
@@ -183,9 +183,9 @@ impl Cell for FakeCell {
         Box::pin(async { Ok(()) })
     }
 
-    fn usage(&self) -> BoxFuture<'_, Usage> {
+    fn usage(&self) -> Usage {
         let oom_kills = self.counts.oom_kills.load(Ordering::SeqCst);
-        Box::pin(async move { Usage { memory_bytes: 20 << 20, memory_bytes_max: 30 << 20, oom_kills } })
+        Usage { memory_bytes: 20 << 20, memory_bytes_max: 30 << 20, oom_kills }
     }
 
     fn destroy(self: Box<Self>) -> BoxFuture<'static, ()> {

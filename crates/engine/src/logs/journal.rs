@@ -44,10 +44,6 @@ impl Journal {
         }
     }
 
-    pub(crate) fn group(&self) -> &str {
-        &self.group
-    }
-
     pub(crate) fn stream(&self) -> &str {
         &self.stream
     }

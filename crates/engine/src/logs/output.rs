@@ -18,8 +18,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(pipe: pipe::Receiver) -> Self {
-        Self { pipe: Some(pipe), lines: Lines::default() }
+    pub(crate) fn new(pipe: pipe::Receiver, framed: bool) -> Self {
+        Self { pipe: Some(pipe), lines: Lines::new(framed) }
     }
 
     /// Waits until there is something to read; for ever once the pipe is closed.

@@ -133,11 +133,8 @@ async fn a_package_without_a_program_is_the_functions_error() {
         fn runtime_version(&self) -> &str {
             "fake:0"
         }
-        fn runtime_api(&self) -> String {
-            self.0.runtime_api()
-        }
-        fn take_listener(&mut self) -> Option<tokio::net::TcpListener> {
-            self.0.take_listener()
+        fn listener(&self) -> Arc<tokio::net::TcpListener> {
+            self.0.listener()
         }
         fn start(
             &mut self,
@@ -147,19 +144,19 @@ async fn a_package_without_a_program_is_the_functions_error() {
                 Err(StartError::InvalidEntrypoint("Couldn't find valid bootstrap(s): [x]".into()))
             })
         }
-        fn set_cpu(&self, cpu: Cpu) -> BoxFuture<'_, Result<(), Fault>> {
+        fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault> {
             self.0.set_cpu(cpu)
         }
-        fn freeze(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        fn freeze(&self) -> Result<(), Fault> {
             self.0.freeze()
         }
-        fn thaw(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        fn thaw(&self) -> Result<(), Fault> {
             self.0.thaw()
         }
         fn kill(&self) -> BoxFuture<'_, Result<(), Fault>> {
             self.0.kill()
         }
-        fn usage(&self) -> BoxFuture<'_, Usage> {
+        fn usage(&self) -> Usage {
             self.0.usage()
         }
         fn destroy(self: Box<Self>) -> BoxFuture<'static, ()> {
