@@ -50,7 +50,7 @@ impl Router {
         match self.service.protocol {
             Protocol::RestJson => self.by_path(method, path, query),
             Protocol::AwsJson { .. } => self.by_target(headers),
-            Protocol::Query => self.by_action(method, query, body),
+            Protocol::Query => self.by_action(query, body),
         }
     }
 
@@ -80,13 +80,8 @@ impl Router {
             .ok_or_else(|| unknown(format!("X-Amz-Target {target:?}"), self.service))
     }
 
-    fn by_action(
-        &self,
-        method: &Method,
-        query: &str,
-        body: &[u8],
-    ) -> Result<(&'static Operation, Labels), Error> {
-        let form = if method == Method::POST { body } else { query.as_bytes() };
+    fn by_action(&self, query: &str, body: &[u8]) -> Result<(&'static Operation, Labels), Error> {
+        let form = if body.is_empty() { query.as_bytes() } else { body };
         let field = |name: &str| {
             let pairs = form.split(|byte| *byte == b'&');
             let value = pairs

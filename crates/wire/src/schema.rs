@@ -26,6 +26,10 @@ pub struct Service {
     pub constraint_error: &'static str,
     /// The error code of a body that cannot be read.
     pub malformed_error: &'static str,
+    /// Whether messages about broken constraints show the value.
+    pub quotes_values: bool,
+    /// Whether "Member must not be null" is among the constraints of elements of lists and maps.
+    pub null_in_collections: bool,
     /// Every operation of the model, implemented or not, by name.
     pub operations: &'static [Operation],
     /// Every error of the model, by code.
@@ -119,6 +123,11 @@ impl Shape {
         kind: Kind::Structure(Structure { members: &[], payload: None, union: false }),
         sensitive: false,
     };
+
+    /// Whether it is [`Shape::UNIT`]. Operations without input or output have it.
+    pub fn is_unit(&self) -> bool {
+        self.name == Self::UNIT.name && self.members().is_empty()
+    }
 
     /// The members, if it is a structure.
     pub fn members(&self) -> &'static [Member] {

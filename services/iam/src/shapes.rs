@@ -15,6 +15,8 @@ pub static SERVICE: Service = Service {
     xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     constraint_error: "ValidationError",
     malformed_error: "MalformedInput",
+    quotes_values: true,
+    null_in_collections: false,
     operations: OPERATIONS,
     errors: ERRORS,
 };

@@ -15,6 +15,8 @@ pub static SERVICE: Service = Service {
     xml_namespace: "",
     constraint_error: "ValidationException",
     malformed_error: "SerializationException",
+    quotes_values: true,
+    null_in_collections: true,
     operations: OPERATIONS,
     errors: ERRORS,
 };

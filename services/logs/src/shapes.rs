@@ -15,6 +15,8 @@ pub static SERVICE: Service = Service {
     xml_namespace: "",
     constraint_error: "InvalidParameterException",
     malformed_error: "SerializationException",
+    quotes_values: false,
+    null_in_collections: false,
     operations: OPERATIONS,
     errors: ERRORS,
 };

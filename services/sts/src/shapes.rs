@@ -15,6 +15,8 @@ pub static SERVICE: Service = Service {
     xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     constraint_error: "ValidationError",
     malformed_error: "MalformedInput",
+    quotes_values: true,
+    null_in_collections: false,
     operations: OPERATIONS,
     errors: ERRORS,
 };
