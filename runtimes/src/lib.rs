@@ -16,8 +16,8 @@ mod libraries;
 mod probe;
 pub mod sdk;
 mod serving;
+mod stem;
 mod table;
-mod template;
 
 pub use candidates::Search;
 pub use catalogue::{Catalogue, DetectError, DetectOptions, Entry, EntryStatus, Policy, Unavailable};
@@ -25,4 +25,4 @@ pub use choice::Fit;
 pub use environment::{Session, needs_fresh_start, of_function};
 pub use interpreter::{Interpreter, Version};
 pub use serving::{Command, Serving};
-pub use template::{Bind, TemplateSpec};
+pub use stem::{STEM_FD, STEM_VARIABLE, specialisation};

@@ -5,8 +5,20 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-/// What the base root has anyway.
-const BASE: &[&str] = &["/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin"];
+/// What [`sandbox::TemplateSpec::base`] has anyway. `/usr/local` is not among it.
+const BASE: &[&str] = &[
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/lib",
+    "/lib64",
+    "/lib32",
+    "/bin",
+    "/sbin",
+];
 
 /// A shared library of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,8 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn the_base_is_what_lies_beneath_usr_and_its_old_names() {
-        assert!(in_base(Path::new("/usr/local/lib/libssl.so.3")));
+    fn the_base_is_the_distributions_part_of_usr() {
+        assert!(in_base(Path::new("/usr/lib/x86_64-linux-gnu/libssl.so.3")));
+        assert!(!in_base(Path::new("/usr/local/lib/libssl.so.3")));
         assert!(in_base(Path::new("/lib/x86_64-linux-gnu/libc.so.6")));
         assert!(!in_base(Path::new("/home/linuxbrew/lib/libssl.so.3")));
     }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::{Family, Runtime};
+use sandbox::TemplateSpec;
 
 use crate::choice::Fit;
 use crate::clients::Clients;
 use crate::environment;
 use crate::interpreter::Interpreter;
-use crate::libraries;
+use crate::libraries::{self, Library};
 use crate::sdk;
-use crate::template::{Bind, TemplateSpec};
 
 /// Where an interpreter is in a sandbox.
 const LANG: &str = "/var/lang";
@@ -81,76 +81,73 @@ impl Serving {
     /// The root: the sandbox's base, and the interpreter, its libraries, the runtime client and the AWS SDK if it is
     /// installed by now.
     pub fn template(&self) -> TemplateSpec {
-        let mut template = TemplateSpec::default();
-        if let Some(interpreter) = &self.interpreter {
-            self.add_interpreter(&mut template, interpreter);
-            self.add_client(&mut template);
+        let base = TemplateSpec::base();
+        match &self.interpreter {
+            Some(interpreter) => self.with_client(self.with_interpreter(base, interpreter), interpreter),
+            None => base,
+        }
+    }
+
+    fn with_interpreter(&self, base: TemplateSpec, interpreter: &Interpreter) -> TemplateSpec {
+        let program = program_name(interpreter);
+        let inside = Path::new(LANG).join("bin").join(&program);
+        let mut template = if libraries::in_base(&interpreter.executable) {
+            base.symlink(&interpreter.executable, inside)
+        } else {
+            // Only what it needs, not its whole prefix: a prefix may be ~/.local, with the user's secrets in it.
+            base.bind(&interpreter.executable, inside)
+        };
+        let outside_base = |directory: &&PathBuf| !libraries::in_base(directory);
+        for directory in interpreter.standard_library.iter().filter(outside_base) {
+            template = template.bind(directory, inside_lang(directory, &interpreter.prefix));
+        }
+        for library in &interpreter.shared_libraries {
+            let host = std::fs::canonicalize(&library.path).unwrap_or_else(|_| library.path.clone());
+            template = template.bind(host, library_inside(library, &interpreter.prefix));
+        }
+        for alias in aliases(interpreter.family).iter().filter(|alias| **alias != program) {
+            template = template.symlink(&program, Path::new(LANG).join("bin").join(alias));
+        }
+        self.hiding_packages(template, interpreter)
+    }
+
+    /// Covers the packages that are installed on the host: a function sees its own and the runtime's.
+    fn hiding_packages(&self, mut template: TemplateSpec, interpreter: &Interpreter) -> TemplateSpec {
+        for directory in &interpreter.hidden {
+            if libraries::in_base(directory) {
+                template = template.bind(self.clients.empty(), directory);
+            } else if interpreter.standard_library.iter().any(|library| directory.starts_with(library)) {
+                template = template.bind(self.clients.empty(), inside_lang(directory, &interpreter.prefix));
+            }
         }
         template
     }
 
-    fn add_interpreter(&self, template: &mut TemplateSpec, interpreter: &Interpreter) {
-        let program = program_name(interpreter);
-        let inside = Path::new(LANG).join("bin").join(&program);
-        if libraries::in_base(&interpreter.executable) {
-            template.symlinks.push((inside, interpreter.executable.clone()));
-        } else {
-            // Only what it needs, not its whole prefix: a prefix may be ~/.local, with the user's secrets in it.
-            template.bind(&interpreter.executable, inside);
-            for directory in &interpreter.standard_library {
-                template.bind(directory, inside_lang(directory, &interpreter.prefix));
-            }
-            for library in &interpreter.shared_libraries {
-                let inside = match library
-                    .path
-                    .parent()
-                    .and_then(|parent| parent.strip_prefix(&interpreter.prefix).ok())
-                {
-                    Some(directory) => Path::new(LANG).join(directory).join(&library.name),
-                    None => Path::new(LANG).join("lib").join(&library.name),
-                };
-                let host = std::fs::canonicalize(&library.path).unwrap_or_else(|_| library.path.clone());
-                template.bind(host, inside);
-            }
-        }
-        for alias in aliases(interpreter.family).iter().filter(|alias| **alias != program) {
-            template.symlinks.push((Path::new(LANG).join("bin").join(alias), PathBuf::from(&program)));
-        }
-        for directory in &interpreter.hidden {
-            let inside = if libraries::in_base(directory) {
-                directory.clone()
-            } else {
-                inside_lang(directory, &interpreter.prefix)
-            };
-            template.bind(self.clients.empty(), inside);
-        }
-    }
-
-    fn add_client(&self, template: &mut TemplateSpec) {
-        let client = self.clients.directory(self.runtime.family());
-        let sdk =
-            self.interpreter.as_ref().and_then(|interpreter| sdk::installed(interpreter, &self.cache_dir));
-        match self.runtime.family() {
+    fn with_client(&self, mut template: TemplateSpec, interpreter: &Interpreter) -> TemplateSpec {
+        let client = self.clients.directory(interpreter.family);
+        let sdk = sdk::installed(interpreter, &self.cache_dir);
+        match interpreter.family {
             Family::Python => {
-                template.bind(client.join("bootstrap.py"), format!("{RUNTIME}/bootstrap.py"));
-                let module = "hearth_runtime_client.py";
-                template.bind(client.join(module), format!("{RUNTIME}/{module}"));
-                template.bind(client.join("__pycache__"), format!("{RUNTIME}/__pycache__"));
-                if let Some(sdk) = sdk {
-                    template.bind(sdk, format!("{RUNTIME}/python"));
+                for name in ["bootstrap.py", "hearth_runtime_client.py", "__pycache__"] {
+                    template = template.bind(client.join(name), format!("{RUNTIME}/{name}"));
                 }
+                if let Some(sdk) = sdk {
+                    template = template.bind(sdk, format!("{RUNTIME}/python"));
+                }
+                template
             }
             Family::Node => {
-                template.bind(client.join("index.mjs"), format!("{RUNTIME}/index.mjs"));
+                template = template.bind(client.join("index.mjs"), format!("{RUNTIME}/index.mjs"));
                 if let Some(sdk) = sdk {
-                    template.bind(sdk.join("node_modules"), format!("{RUNTIME}/node_modules"));
+                    template = template.bind(sdk.join("node_modules"), format!("{RUNTIME}/node_modules"));
                 }
                 // ES modules are not looked for on NODE_PATH but in the node_modules of each directory above theirs.
                 // AWS's Node finds the SDK and layers from ES modules too; these links make every Node do so.
-                template.symlinks.push(("/var/node_modules".into(), "/opt/nodejs/node_modules".into()));
-                template.symlinks.push(("/node_modules".into(), format!("{RUNTIME}/node_modules").into()));
+                template
+                    .symlink("/opt/nodejs/node_modules", "/var/node_modules")
+                    .symlink(format!("{RUNTIME}/node_modules"), "/node_modules")
             }
-            Family::Java | Family::Ruby | Family::DotNet | Family::Provided => {}
+            Family::Java | Family::Ruby | Family::DotNet | Family::Provided => template,
         }
     }
 
@@ -192,10 +189,10 @@ impl Serving {
     }
 }
 
-impl TemplateSpec {
-    fn bind(&mut self, host: impl Into<PathBuf>, inside: impl Into<PathBuf>) {
-        self.binds.push(Bind { host: host.into(), inside: inside.into() });
-    }
+/// Where programs look for a library: beside the interpreter as on the host, or on `LD_LIBRARY_PATH`.
+fn library_inside(library: &Library, prefix: &Path) -> PathBuf {
+    let directory = library.path.parent().and_then(|parent| parent.strip_prefix(prefix).ok());
+    Path::new(LANG).join(directory.unwrap_or(Path::new("lib"))).join(&library.name)
 }
 
 fn inside_lang(path: &Path, prefix: &Path) -> PathBuf {
@@ -231,7 +228,7 @@ fn node_options(runtime: Runtime, interpreter: &Interpreter, memory_mib: u32) ->
     options.push(format!("--max-old-space-size={}", memory_mib * 9 / 10));
     let version = (interpreter.version.major, interpreter.version.minor);
     let off_on_lambda = matches!(runtime, Runtime::Node20 | Runtime::Node22);
-    if off_on_lambda && version >= (20, 19) && version < (24, 0) {
+    if off_on_lambda && ((20, 19)..(24, 0)).contains(&version) {
         options.push("--no-experimental-require-module".to_owned());
         options.push("--no-experimental-detect-module".to_owned());
     }

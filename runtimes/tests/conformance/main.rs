@@ -1,0 +1,6 @@
+//! The runtime clients against a Runtime API, with the interpreters of this machine: what AWS's clients answer, ours do.
+
+mod api;
+mod machine;
+mod node;
+mod python;
