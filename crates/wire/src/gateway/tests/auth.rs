@@ -1,5 +1,7 @@
 //! Requests that must prove who they are.
 
+use std::time::Duration;
+
 use domain::{Account, Clock as _, Principal, SystemClock, Timestamp};
 
 use super::tiny::{Front, Tiny, builder, gist};
@@ -108,6 +110,49 @@ async fn what_is_not_is_refused_in_the_words_of_its_service() {
     let forms = Signer { service: "forms", ..SIGNER };
     let form = "Action=Who&Version=2020-01-01";
     check(forms, "POST /", form, "Action=Who&Version=2020-01-02", now, "403 <").await;
+}
+
+#[tokio::test]
+async fn a_pre_signed_url_is_let_in_until_it_expires() {
+    let front = Front::new(builder(&Tiny::default()).authenticator(Keys)).await;
+    let now = SystemClock.now();
+    let url = "http://localhost/tiny/who".parse().unwrap();
+    let minute = Duration::from_secs(60);
+    for (signed_at, expected) in [(now, "200"), (Timestamp(now.0 - 120_000), "400")] {
+        let signed = SIGNER.presign(&http::Method::GET, &url, minute, signed_at).unwrap();
+        let line = format!("GET {}", signed.path_and_query().unwrap());
+        let answer = front.ask(&line, "", "").await;
+        assert!(gist(&answer).starts_with(expected), "{answer}");
+        assert_eq!(answer.contains("RequestExpired"), expected == "400", "{answer}");
+    }
+}
+
+/// Lets everybody in, and knows the sessions that it issued.
+struct Sessions;
+
+impl Authenticator for Sessions {
+    fn mode(&self) -> Mode {
+        Mode::Open
+    }
+
+    fn lookup(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Identity, LookupError> {
+        Keys.lookup(access_key_id, session_token)
+    }
+}
+
+#[tokio::test]
+async fn an_open_gateway_knows_the_sessions_it_issued_and_refuses_expired_ones() {
+    let front = Front::new(builder(&Tiny::default()).authenticator(Sessions)).await;
+    for (token, expected) in
+        [("good", "111122223333"), ("other", "000000000000"), ("old", "ExpiredTokenException")]
+    {
+        let headers = format!(
+            "Authorization: AWS4-HMAC-SHA256 Credential=ASIDEXAMPLE/20260101/us-east-1/tiny/aws4_request, \
+             SignedHeaders=host, Signature=any\r\nX-Amz-Date: 20260101T000000Z\r\nX-Amz-Security-Token: {token}\r\n"
+        );
+        let answer = front.ask("GET /tiny/who", &headers, "").await;
+        assert!(answer.contains(expected), "{token}: {answer}");
+    }
 }
 
 #[tokio::test]
