@@ -35,6 +35,8 @@ const MODEL: Service = Service {
     xml_namespace: "",
     constraint_error: "ValidationException",
     malformed_error: "SerializationException",
+    null_in_collections: false,
+    quotes_values: true,
     operations: &OPERATIONS,
     errors: &[],
 };

@@ -92,6 +92,8 @@ const MODEL: Service = Service {
     xml_namespace: "",
     constraint_error: "ValidationException",
     malformed_error: "InvalidRequestContentException",
+    null_in_collections: false,
+    quotes_values: true,
     operations: &[],
     errors: &[],
 };
@@ -104,7 +106,7 @@ operations! { TINY = MODEL;
     Who(Unit) -> WhoOutput: operation("Who", "GET", "/tiny/who", Shape::UNIT, &WHO);
 }
 operations! { FORMS = Service { name: "forms", api_version: "2020-01-01", protocol: Protocol::Query, ..MODEL };
-    FormsWho(Unit) -> WhoOutput: operation("Who", "POST", "/", Shape::UNIT, &WHO);
+    FormsWho(Unit) -> WhoOutput: Operation { result_wrapper: "WhoResult", ..operation("Who", "POST", "/", Shape::UNIT, &WHO) };
 }
 operations! { BOXES = Service { name: "boxes", target_prefix: "Boxes_2020", protocol: Protocol::AwsJson { version: "1.1" }, ..MODEL };
     BoxesWho(Unit) -> WhoOutput: operation("Who", "POST", "/", Shape::UNIT, &WHO);
