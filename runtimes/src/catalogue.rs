@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -223,7 +223,12 @@ impl Catalogue {
         Entry { runtime: runtime.id(), status, language, version, path, note: served.notice() }
     }
 
-    /// The interpreters that serve something, best first within a version.
+    /// Where what was found, the runtime clients and the SDKs are kept.
+    pub fn cache_dir(&self) -> &Path {
+        &self.cache_dir
+    }
+
+    /// The best interpreter of each version.
     pub fn interpreters(&self) -> impl Iterator<Item = &Arc<Interpreter>> {
         self.interpreters.values()
     }

@@ -56,3 +56,13 @@ pub struct Interpreter {
     /// Shared libraries that it needs and that the base root does not have.
     pub(crate) shared_libraries: Vec<Library>,
 }
+
+#[cfg(test)]
+impl Interpreter {
+    /// One that is nowhere.
+    pub(crate) fn named(family: Family, version: Version) -> Self {
+        let [executable, prefix] = ["/nowhere/bin/program", "/nowhere"].map(PathBuf::from);
+        let [standard_library, hidden] = [Vec::new(), Vec::new()];
+        Self { family, version, executable, prefix, standard_library, hidden, shared_libraries: Vec::new() }
+    }
+}
