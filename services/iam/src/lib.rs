@@ -1,3 +1,201 @@
-//! The iam service.
+//! IAM: roles, users, policies and access keys; and the credentials of sessions.
+//!
+//! IAM is global, so records belong to an account. Policies are stored faithfully; [`mod@access`] is where they are
+//! read for what they allow, and says which of them are evaluated already.
+//!
+//! For the rest of Hearth, [`Iam`] answers which role an ARN names, whether Lambda may assume it, whose an access key
+//! is, and mints credentials for a role.
 
+mod access;
+mod access_keys;
+mod account_summary;
+mod attachments;
+mod credentials;
+mod error;
+mod id;
+mod inline_policies;
+mod managed;
+mod owners;
+mod page;
+mod policies;
+mod policy_document;
+mod policy_versions;
+mod quotas;
+mod record;
+mod roles;
 pub mod shapes;
+mod tags;
+mod users;
+
+#[cfg(test)]
+mod testing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Account, Clock, Credentials, Principal, Timestamp};
+use store::{Snapshot, Store, Tx};
+use wire::{Error, Service};
+
+pub use access::arn_of;
+pub use credentials::{Minter, Rejected};
+pub use id::account_of_key;
+pub use record::{Role, Tag};
+
+use access::{Asker, Conditions};
+use error::Failure;
+
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+
+/// The service and its records. A cheap handle.
+#[derive(Clone)]
+pub struct Iam(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    minter: Minter,
+}
+
+/// The service's operations.
+pub fn service(iam: Iam) -> Service {
+    Service::new(&shapes::SERVICE, iam)
+        .on::<shapes::CreateRole>(roles::create_role)
+        .on::<shapes::GetRole>(roles::get_role)
+        .on::<shapes::ListRoles>(roles::list_roles)
+        .on::<shapes::UpdateRole>(roles::update_role)
+        .on::<shapes::UpdateRoleDescription>(roles::update_role_description)
+        .on::<shapes::UpdateAssumeRolePolicy>(roles::update_assume_role_policy)
+        .on::<shapes::DeleteRole>(roles::delete_role)
+        .on::<shapes::TagRole>(roles::tag_role)
+        .on::<shapes::UntagRole>(roles::untag_role)
+        .on::<shapes::ListRoleTags>(roles::list_role_tags)
+        .on::<shapes::ListInstanceProfilesForRole>(roles::list_instance_profiles_for_role)
+        .on::<shapes::CreateUser>(users::create_user)
+        .on::<shapes::GetUser>(users::get_user)
+        .on::<shapes::ListUsers>(users::list_users)
+        .on::<shapes::UpdateUser>(users::update_user)
+        .on::<shapes::DeleteUser>(users::delete_user)
+        .on::<shapes::TagUser>(users::tag_user)
+        .on::<shapes::UntagUser>(users::untag_user)
+        .on::<shapes::ListUserTags>(users::list_user_tags)
+        .on::<shapes::PutRolePolicy>(inline_policies::put_role_policy)
+        .on::<shapes::GetRolePolicy>(inline_policies::get_role_policy)
+        .on::<shapes::ListRolePolicies>(inline_policies::list_role_policies)
+        .on::<shapes::DeleteRolePolicy>(inline_policies::delete_role_policy)
+        .on::<shapes::PutUserPolicy>(inline_policies::put_user_policy)
+        .on::<shapes::GetUserPolicy>(inline_policies::get_user_policy)
+        .on::<shapes::ListUserPolicies>(inline_policies::list_user_policies)
+        .on::<shapes::DeleteUserPolicy>(inline_policies::delete_user_policy)
+        .on::<shapes::AttachRolePolicy>(attachments::attach_role_policy)
+        .on::<shapes::DetachRolePolicy>(attachments::detach_role_policy)
+        .on::<shapes::ListAttachedRolePolicies>(attachments::list_attached_role_policies)
+        .on::<shapes::AttachUserPolicy>(attachments::attach_user_policy)
+        .on::<shapes::DetachUserPolicy>(attachments::detach_user_policy)
+        .on::<shapes::ListAttachedUserPolicies>(attachments::list_attached_user_policies)
+        .on::<shapes::ListEntitiesForPolicy>(attachments::list_entities_for_policy)
+        .on::<shapes::CreatePolicy>(policies::create_policy)
+        .on::<shapes::GetPolicy>(policies::get_policy)
+        .on::<shapes::ListPolicies>(policies::list_policies)
+        .on::<shapes::DeletePolicy>(policies::delete_policy)
+        .on::<shapes::TagPolicy>(policies::tag_policy)
+        .on::<shapes::UntagPolicy>(policies::untag_policy)
+        .on::<shapes::ListPolicyTags>(policies::list_policy_tags)
+        .on::<shapes::CreatePolicyVersion>(policy_versions::create_policy_version)
+        .on::<shapes::GetPolicyVersion>(policy_versions::get_policy_version)
+        .on::<shapes::ListPolicyVersions>(policy_versions::list_policy_versions)
+        .on::<shapes::DeletePolicyVersion>(policy_versions::delete_policy_version)
+        .on::<shapes::SetDefaultPolicyVersion>(policy_versions::set_default_policy_version)
+        .on::<shapes::CreateAccessKey>(access_keys::create_access_key)
+        .on::<shapes::ListAccessKeys>(access_keys::list_access_keys)
+        .on::<shapes::UpdateAccessKey>(access_keys::update_access_key)
+        .on::<shapes::DeleteAccessKey>(access_keys::delete_access_key)
+        .on::<shapes::GetAccessKeyLastUsed>(access_keys::get_access_key_last_used)
+        .on::<shapes::GetAccountSummary>(account_summary::get_account_summary)
+        .build()
+}
+
+impl Iam {
+    /// `server_secret` signs session tokens: whoever knows it can act as any role.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, server_secret: &[u8]) -> Self {
+        Self(Arc::new(Inner { store, clock, minter: Minter::new(server_secret) }))
+    }
+
+    /// The role of an account with this name, or with exactly this ARN.
+    pub fn role(&self, account: &Account, name_or_arn: &str) -> Result<Option<Role>, Error> {
+        let name = name_or_arn.rsplit('/').next().unwrap_or_default();
+        let role = self.read(|snapshot| Ok(snapshot.get(&record::ROLES, (account, record::key(name)))?))?;
+        Ok(role.filter(|role| !name_or_arn.starts_with("arn:") || role.arn == name_or_arn))
+    }
+
+    /// Whether the role's trust policy lets Lambda assume it. Conditions are not looked at: what they ask about is
+    /// known only when a function runs.
+    pub fn assumable_by_lambda(&self, role: &Role) -> bool {
+        let lambda = Asker::Service("lambda.amazonaws.com");
+        access::permits(&role.trust_policy, &lambda, ASSUME_ROLE, &Conditions::Unknown)
+    }
+
+    /// Whether the role's trust policy lets a caller assume it, with the condition keys of the request.
+    pub fn assumable_by(
+        &self,
+        role: &Role,
+        caller: &Principal,
+        conditions: &BTreeMap<&str, String>,
+    ) -> Result<bool, Error> {
+        let role_of_caller = match caller {
+            Principal::AssumedRole { account, role, .. } => self.role(account, role)?.map(|role| role.arn),
+            Principal::Root(_) | Principal::User { .. } => None,
+        };
+        let arns = access::arns_of(caller, role_of_caller);
+        let asker = Asker::Caller { account: caller.account().as_str(), arns: &arns };
+        Ok(access::permits(&role.trust_policy, &asker, ASSUME_ROLE, &Conditions::Known(conditions)))
+    }
+
+    /// The secret of a user's active access key, and who the user is.
+    pub fn access_key(&self, access_key_id: &str) -> Result<Option<(String, Principal)>, Error> {
+        // Dummy keys, which development uses, cost no look at the store.
+        if !access_key_id.starts_with("AKIA") {
+            return Ok(None);
+        }
+        self.read(|snapshot| access_keys::lookup(snapshot, access_key_id))
+    }
+
+    /// Mints and verifies session credentials.
+    pub fn minter(&self) -> &Minter {
+        &self.0.minter
+    }
+
+    /// Credentials of a role's session, from now on.
+    pub fn mint_for_role(
+        &self,
+        account: &Account,
+        role: &str,
+        role_id: &str,
+        session: &str,
+        duration: Duration,
+    ) -> Credentials {
+        self.0.minter.mint_for_role(account, role, role_id, session, self.now(), duration)
+    }
+
+    /// The time of day, as this service sees it.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> Result<T, Failure>) -> Result<T, Error> {
+        Ok(self.0.store.read(read)?)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        Ok(self.0.store.write(write).await?)
+    }
+}
+
+/// A parameter that would change what is allowed, and that nothing honours yet: refused, so that nobody relies on it.
+fn unsupported(parameter: &str) -> Error {
+    Error::new("NotImplemented", format!("Hearth does not support {parameter} yet. Leave it out."))
+}
