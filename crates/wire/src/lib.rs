@@ -18,7 +18,7 @@ mod value;
 
 pub use context::Context;
 pub use error::Error;
-pub use record::{Datum, Mismatch, Operation, Record, Unit, UnknownValue};
+pub use record::{Datum, Operation, Record, Unit, UnknownValue};
 pub use route::Labels;
 pub use service::{Body, Handler, Request, Response, Service, Table};
 pub use value::{Fields, Value};

@@ -1,6 +1,7 @@
 //! Rust types for the model's shapes, and their way from and to [`Value`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use domain::Timestamp;
@@ -24,11 +25,6 @@ pub trait Record: Datum + Default + Send + 'static {
     const SHAPE: &'static Shape;
 }
 
-/// A value is not of the type that the model says. Decoding and validation have looked before, so this is a bug.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} does not have the type that the model gives it")]
-pub struct Mismatch(pub &'static str);
-
 /// Anything that a member can be.
 pub trait Datum: Sized {
     /// What it is when it is not there, if it may be absent.
@@ -48,6 +44,20 @@ pub fn take<T: Datum>(fields: &mut Fields, name: &'static str) -> Option<T> {
     match fields.take(name) {
         Value::Null => T::absent(),
         value => T::from_value(value),
+    }
+}
+
+/// A member as a log may show it. The generated code calls it.
+pub fn shown<'a>(shape: &Shape, name: &str, value: &'a dyn fmt::Debug) -> &'a dyn fmt::Debug {
+    let member = shape.members().iter().find(|member| member.name == name);
+    if member.is_some_and(|member| member.shape.holds_secrets()) { &Hidden } else { value }
+}
+
+struct Hidden;
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
     }
 }
 
@@ -135,9 +145,17 @@ scalar!(Timestamp, Timestamp);
 macro_rules! structure {
     ($(#[$meta:meta])* $name:ident = $shape:expr; { $($(#[$member_meta:meta])* $field:ident: $type:ty = $key:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq)]
+        #[derive(Clone, Default, PartialEq)]
         pub struct $name {
             $($(#[$member_meta])* pub $field: $type,)*
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name))
+                    $(.field(stringify!($field), $crate::record::shown($shape, $key, &self.$field)))*
+                    .finish()
+            }
         }
 
         impl $crate::Record for $name {

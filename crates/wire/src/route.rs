@@ -208,3 +208,51 @@ impl Segment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Shape;
+
+    fn check(uri: &'static str, path: &str, expected: Option<&[(&str, &str)]>) {
+        let operation: &'static Operation = Box::leak(Box::new(Operation {
+            name: "Get",
+            method: "GET",
+            uri,
+            status: 200,
+            input: Shape::UNIT,
+            output: Shape::UNIT,
+            result_wrapper: "",
+            errors: &[],
+        }));
+        let segments: Vec<&str> = path.strip_prefix('/').unwrap().split('/').collect();
+        let labels = Route::new(operation).labels(&segments);
+        let labels: Option<Vec<_>> = labels
+            .as_ref()
+            .map(|labels| labels.iter().map(|(name, value)| (*name, value.as_str())).collect());
+        assert_eq!(labels.as_deref(), expected, "{uri} {path}");
+    }
+
+    #[test]
+    fn labels_stand_for_segments() {
+        check("/a/{Name}", "/a/x", Some(&[("Name", "x")]));
+        check("/a/{Name}/b", "/a/x/b", Some(&[("Name", "x")]));
+        check("/a/{Name}", "/a/x/b", None);
+        check("/a/{Name}", "/a/", None);
+        check("/a/{Name}", "/a", None);
+    }
+
+    #[test]
+    fn greedy_labels_stand_for_many() {
+        check("/{Bucket}/{Key+}", "/b/x/y", Some(&[("Bucket", "b"), ("Key", "x/y")]));
+        check("/{Key+}/end", "/x/y/end", Some(&[("Key", "x/y")]));
+        check("/{Key+}/end", "/end", None);
+        check("/{Bucket}/{Key+}", "/b", None);
+    }
+
+    #[test]
+    fn labels_must_be_utf8() {
+        assert!(decode(vec![("Name", "%ff".to_owned())]).is_err());
+        assert_eq!(decode(vec![("Name", "a%2525".to_owned())]).unwrap().get("Name"), Some("a%25"));
+    }
+}

@@ -124,6 +124,16 @@ impl Shape {
         sensitive: false,
     };
 
+    /// Whether its value, or the scalars it collects, may not be shown.
+    pub fn holds_secrets(&self) -> bool {
+        self.sensitive
+            || match &self.kind {
+                Kind::List { member, .. } => member.holds_secrets(),
+                Kind::Map { key, value, .. } => key.holds_secrets() || value.holds_secrets(),
+                _ => false,
+            }
+    }
+
     /// Whether it is [`Shape::UNIT`]. Operations without input or output have it.
     pub fn is_unit(&self) -> bool {
         self.name == Self::UNIT.name && self.members().is_empty()

@@ -137,23 +137,13 @@ impl Check<'_> {
         }
         let shown = match value {
             Value::Null => "Value null at".to_owned(),
-            _ if self.hidden || is_sensitive(shape) || !self.service.quotes_values => "Value at".to_owned(),
+            _ if self.hidden || shape.holds_secrets() || !self.service.quotes_values => "Value at".to_owned(),
             // AWS does not show bytes either.
             Value::Blob(_) | Value::Structure(_) => "Value at".to_owned(),
             value => format!("Value '{}' at", Shown(value)),
         };
         self.complaints.push(format!("{shown} '{}' failed to satisfy constraint: {constraint}", self.path));
     }
-}
-
-/// Whether the shape, or the scalars it collects, may not be shown.
-fn is_sensitive(shape: &Shape) -> bool {
-    shape.sensitive
-        || match &shape.kind {
-            Kind::List { member, .. } => is_sensitive(member),
-            Kind::Map { key, value, .. } => is_sensitive(key) || is_sensitive(value),
-            _ => false,
-        }
 }
 
 /// `FunctionName` → `functionName`, `S3Bucket` → `s3Bucket`, `KMSKeyArn` → `kMSKeyArn`: only the first letter.

@@ -49,6 +49,9 @@ impl Codegen {
             }
             stale.push(path.strip_prefix(root).unwrap_or(&path).display().to_string());
         }
+        if self.check {
+            check_tables(root, &config)?;
+        }
         if stale.is_empty() {
             return Ok(());
         }
@@ -80,6 +83,29 @@ fn generate(root: &Path, config: &Config) -> Result<Vec<(PathBuf, String)>> {
     }
     files.push((PathBuf::from("models/unimplemented.txt"), unimplemented));
     Ok(files)
+}
+
+/// What the configuration calls implemented has a line in its service's table, and nothing else has.
+fn check_tables(root: &Path, config: &Config) -> Result<()> {
+    for (name, service) in config {
+        let table = root.join(&service.output).with_file_name("lib.rs");
+        let text = fs::read_to_string(&table).with_context(|| format!("read {}", table.display()))?;
+        let lines: BTreeSet<&str> = text
+            .split(".on::<shapes::")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('>'))
+            .map(|(line, _)| line)
+            .collect();
+        let implemented: BTreeSet<&str> = service.implemented.iter().map(String::as_str).collect();
+        let missing: Vec<_> = implemented.difference(&lines).collect();
+        ensure!(
+            missing.is_empty(),
+            "models/services.toml calls these of {name} implemented, its table does not: {missing:?}"
+        );
+        let unknown: Vec<_> = lines.difference(&implemented).collect();
+        ensure!(unknown.is_empty(), "the table of {name} has {unknown:?}, models/services.toml does not");
+    }
+    Ok(())
 }
 
 const UNIMPLEMENTED_HEADER: &str = "\

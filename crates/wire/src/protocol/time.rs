@@ -45,3 +45,29 @@ pub(super) fn from_seconds(seconds: f64) -> Result<Timestamp, Malformed> {
 fn unreadable(text: &str) -> Malformed {
     Malformed::new(format!("{text:?} can not be converted to a Timestamp"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_written_and_read() {
+        for (moment, written, expected) in [
+            (1_784_000_000_000, TimestampFormat::Iso8601, "2026-07-14T03:33:20Z"),
+            (1_784_000_000_120, TimestampFormat::Iso8601, "2026-07-14T03:33:20.120Z"),
+            (1_784_000_000_000, TimestampFormat::UnixTimestamp, "1784000000"),
+            (1_784_000_000_120, TimestampFormat::UnixTimestamp, "1784000000.12"),
+            (1_784_000_000_000, TimestampFormat::Rfc822, "Tue, 14 Jul 2026 03:33:20 GMT"),
+        ] {
+            assert_eq!(format(Timestamp(moment), written), expected);
+            assert_eq!(parse(expected).unwrap(), Timestamp(moment), "{expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_refused() {
+        for text in ["", "soon", "NaN", "inf", "1e300", "2026-13-01T00:00:00Z"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -112,3 +112,15 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_end_its_element() {
+        let mut xml = Writer::default();
+        xml.element("M", "</M>&\"\r\n\u{0}\u{1b}é");
+        assert_eq!(xml.finish(), "<M>&lt;/M&gt;&amp;&quot;&#xD;\n\u{fffd}\u{fffd}é</M>");
+    }
+}

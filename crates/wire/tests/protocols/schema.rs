@@ -71,3 +71,11 @@ fn operations_and_errors_are_found_by_name() {
         }
     }
 }
+
+#[test]
+fn secrets_are_not_in_debug_output() {
+    let credentials =
+        crate::sts_shapes::Credentials { secret_access_key: "open sesame".into(), ..Default::default() };
+    let text = format!("{credentials:?}");
+    assert!(text.contains("secret_access_key: (hidden)") && !text.contains("sesame"), "{text}");
+}
