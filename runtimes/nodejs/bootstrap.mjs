@@ -127,8 +127,19 @@ function logWriter(env, isJson) {
     frame.writeUInt32BE(message.length, 4);
     frame.writeBigUInt64BE(BigInt(now.valueOf()) * 1000n, 8);
     message.copy(frame, 16);
-    for (let sent = 0; sent < frame.length; ) sent += fs.writeSync(fd, frame, sent);
+    for (let sent = 0; sent < frame.length; ) sent += writeSome(fd, frame, sent);
   };
+}
+
+/** Writes what fits; a full pipe that does not block is waited for. */
+function writeSome(fd, bytes, from) {
+  try {
+    return fs.writeSync(fd, bytes, from);
+  } catch (error) {
+    if (error.code !== "EAGAIN") throw error;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    return 0;
+  }
 }
 
 function jsonMessage(now, level, requestId, tenantId, values) {

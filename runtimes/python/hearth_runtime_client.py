@@ -498,6 +498,8 @@ class Sink:
         fd = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
         is_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
         level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+        if fd is not None:
+            os.set_blocking(int(fd), True)
         return cls(None if fd is None else int(fd), is_json, "DEBUG" if level == "TRACE" else level)
 
     def log(self, message, level=0):
@@ -508,6 +510,8 @@ class Sink:
         kind = (self.JSON if self.is_json else self.TEXT) | self.LEVELS.get(level, 0)
         frame = kind.to_bytes(4, "big") + len(message).to_bytes(4, "big")
         frame += (time.time_ns() // 1000).to_bytes(8, "big") + message
+        # The descriptor may be standard output's: what was printed before comes before.
+        sys.stdout.flush()
         while frame:
             frame = frame[os.write(self.fd, frame) :]
 

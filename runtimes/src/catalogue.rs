@@ -1,9 +1,9 @@
 //! Every identifier and what serves it on this machine.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::{Family, Runtime};
@@ -18,8 +18,8 @@ use crate::probe::{self, Finding, PROBE_TIMEOUT};
 use crate::serving::Serving;
 use crate::table::{self, How, Language};
 
-/// How many candidates are run at a time. They mostly wait for the disk.
-const PROBES_AT_A_TIME: usize = 8;
+/// How many interpreters are run at a time. They mostly wait for the disk.
+const PROCESSES_AT_A_TIME: usize = 8;
 
 /// Whether another version of the family may serve an identifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,9 +151,9 @@ impl Catalogue {
         let clients = Clients::write(&cache_dir)
             .map_err(|source| DetectError { cache_dir: cache_dir.clone(), source })?;
         let interpreters = best(find(options));
-        for interpreter in interpreters.values().filter(|interpreter| interpreter.family == Family::Python) {
-            clients.compile(interpreter);
-        }
+        let pythons = interpreters.values().filter(|interpreter| interpreter.family == Family::Python);
+        let uncompiled = pythons.filter(|python| !clients.is_compiled(python)).collect();
+        in_parallel(uncompiled, |python: &Arc<Interpreter>| clients.compile(python));
         Ok(Self { policy: options.policy, interpreters, clients, cache_dir })
     }
 
@@ -260,22 +260,32 @@ fn find(options: &DetectOptions) -> Vec<Interpreter> {
         .collect()
 }
 
-fn probe_all(candidates: VecDeque<(Family, PathBuf)>, timeout: Duration) -> Vec<(PathBuf, Finding)> {
-    let threads = candidates.len().min(PROBES_AT_A_TIME);
-    let (candidates, findings) = (Mutex::new(candidates), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some((family, path)) = candidates.lock().expect("nobody panics with it").pop_front() {
-            let How::Interpreter(language) = table::how(family) else { continue };
-            let finding = probe::probe(family, language, &path, timeout);
-            findings.lock().expect("nobody panics with it").push((path, finding));
-        }
-    };
+fn probe_all(candidates: Vec<(Family, PathBuf)>, timeout: Duration) -> Vec<(PathBuf, Finding)> {
+    in_parallel(candidates, |(family, path)| {
+        let How::Interpreter(language) = table::how(family) else { return (path, Finding::Nothing) };
+        let finding = probe::probe(family, language, &path, timeout);
+        (path, finding)
+    })
+}
+
+/// Does `work` for each of `items`, some at a time. When it returns, its threads are gone: the server must have only
+/// one when it starts the launcher.
+fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = items.len().min(PROCESSES_AT_A_TIME);
+    let (items, results) = (Mutex::new(items), Mutex::new(Vec::new()));
+    let take = || items.lock().unwrap_or_else(PoisonError::into_inner).pop();
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
+        let worker = || {
+            while let Some(item) = take() {
+                let result = work(item);
+                results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+            }
+        };
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        // The scope would wait for their work; joining waits for the threads.
+        handles.into_iter().for_each(|handle| handle.join().expect("the work does not panic"));
     });
-    findings.into_inner().expect("the threads have ended")
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The best of each version: the highest patch, and of equals the first found.
@@ -289,4 +299,184 @@ fn best(found: Vec<Interpreter>) -> BTreeMap<(Family, u32), Arc<Interpreter>> {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A machine with nothing on it but what a test puts there.
+    struct Machine {
+        place: tempfile::TempDir,
+    }
+
+    impl Machine {
+        fn new(pythons: &[&str], nodes: &[&str]) -> Self {
+            let place = tempfile::tempdir().unwrap();
+            let machine = Self { place };
+            for version in pythons {
+                machine.add(&format!("home/.pyenv/versions/{version}/bin/python3"), "cpython", version);
+            }
+            for version in nodes {
+                machine.add(&format!("home/.nvm/versions/node/v{version}/bin/node"), "node", version);
+            }
+            machine
+        }
+
+        fn add(&self, path: &str, implementation: &str, version: &str) {
+            let numbers = version.replace('.', ",");
+            let answer = format!(
+                r#"{{"version":[{numbers}],"final":true,"implementation":"{implementation}","variant":"","executable":"$0","prefix":"$(dirname $(dirname $0))","libraries":[],"hidden":[]}}"#
+            );
+            self.script(path, &format!("cat <<END\n{answer}\nEND"));
+        }
+
+        fn script(&self, path: &str, body: &str) {
+            let file = self.place.path().join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let runs = self.place.path().join("runs");
+            std::fs::write(&file, format!("#!/bin/sh\necho $0 >> {}\n{body}\n", runs.display())).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+
+        fn detect(&self, policy: Policy) -> Catalogue {
+            let root = self.place.path().canonicalize().unwrap();
+            let search = Search {
+                home: Some(root.join("home")),
+                path: vec![root.join("shims")],
+                root,
+                ..Search::default()
+            };
+            let cache_dir = self.place.path().join("cache");
+            Catalogue::detect(&DetectOptions {
+                cache_dir,
+                policy,
+                search,
+                probe_timeout: Duration::from_secs(20),
+            })
+            .unwrap()
+        }
+
+        fn runs(&self) -> usize {
+            std::fs::read_to_string(self.place.path().join("runs")).unwrap_or_default().lines().count()
+        }
+    }
+
+    #[test]
+    fn each_identifier_is_served_by_its_version_or_by_the_nearest() {
+        let catalogue = Machine::new(&["3.9.18", "3.12.1", "3.12.9"], &["20.1.0"]).detect(Policy::Nearest);
+        check(&catalogue, "python3.9", "3.9.18", Fit::Exact);
+        check(&catalogue, "python3.10", "3.12.9", Fit::Nearest);
+        check(&catalogue, "python3.12", "3.12.9", Fit::Exact);
+        check(&catalogue, "python3.14", "3.12.9", Fit::Nearest);
+        check(&catalogue, "nodejs18.x", "20.1.0", Fit::Nearest);
+        check(&catalogue, "nodejs20.x", "20.1.0", Fit::Exact);
+    }
+
+    fn check(catalogue: &Catalogue, runtime: &str, version: &str, fit: Fit) {
+        let serving = catalogue.serve(runtime.parse().unwrap()).unwrap();
+        assert_eq!(
+            (serving.interpreter().unwrap().version.to_string().as_str(), serving.fit()),
+            (version, fit)
+        );
+        assert_eq!(serving.notice().is_some(), fit == Fit::Nearest, "{runtime}");
+    }
+
+    #[test]
+    fn the_nearest_version_is_said_with_how_to_get_the_exact_one() {
+        let catalogue = Machine::new(&["3.12.1"], &[]).detect(Policy::Nearest);
+        let notice = catalogue.serve(Runtime::Python313).unwrap().notice().unwrap();
+        assert_eq!(
+            notice,
+            "python3.13 is served by Python 3.12.1, the nearest on this machine; for the very version install Python 3.13, \
+             for example with `uv python install 3.13` or `pyenv install 3.13`"
+        );
+    }
+
+    #[test]
+    fn what_is_not_served_says_why_and_what_to_do() {
+        let machine = Machine::new(&["3.12.1"], &[]);
+        let exact = machine.detect(Policy::Exact);
+        assert!(exact.serve(Runtime::Python312).is_ok());
+        check_refused(
+            &exact,
+            Runtime::Python311,
+            "the nearest Python is 3.12.1, and --runtimes exact refuses it; install Python 3.11",
+        );
+        check_refused(
+            &exact,
+            Runtime::Node20,
+            "there is no Node.js that can serve it; install Node.js 20, for example with `fnm install 20`",
+        );
+        check_refused(
+            &exact,
+            Runtime::Java21,
+            "runtime java21 is not served yet: it needs a JDK on this machine",
+        );
+        check_refused(&exact, Runtime::Ruby33, "runtime ruby3.3 is not served yet");
+        check_refused(&exact, Runtime::DotNet8, "runtime dotnet8 is not served yet");
+    }
+
+    fn check_refused(catalogue: &Catalogue, runtime: Runtime, why: &str) {
+        let error = catalogue.serve(runtime).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+
+    #[test]
+    fn packages_with_their_own_bootstrap_need_nothing_of_the_machine() {
+        let catalogue = Machine::new(&[], &[]).detect(Policy::Exact);
+        for runtime in [Runtime::ProvidedAl2, Runtime::ProvidedAl2023] {
+            let serving = catalogue.serve(runtime).unwrap();
+            assert_eq!(serving.bootstraps()[0], "/var/task/bootstrap");
+        }
+    }
+
+    #[test]
+    fn a_shim_that_answers_not_found_is_no_interpreter() {
+        let machine = Machine::new(&[], &[]);
+        machine.script("shims/python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127");
+        assert!(machine.detect(Policy::Nearest).serve(Runtime::Python312).is_err());
+        assert_eq!(machine.runs(), 1);
+    }
+
+    #[test]
+    fn candidates_are_run_again_only_when_they_have_changed() {
+        let machine = Machine::new(&["3.12.1"], &["20.1.0"]);
+        machine.script("shims/python3.11", "exit 127");
+        let entries = machine.detect(Policy::Nearest).entries();
+        // Compiling the client runs the interpreter as well.
+        let runs = machine.runs();
+        assert_eq!(runs, 3 + 1);
+        assert_eq!(machine.detect(Policy::Nearest).entries(), entries);
+        assert_eq!(machine.runs(), runs + 1, "only the client, which this interpreter did not compile");
+        machine.add("home/.pyenv/versions/3.12.1/bin/python3", "cpython", "3.13.0");
+        check(&machine.detect(Policy::Nearest), "python3.13", "3.13.0", Fit::Exact);
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_read_is_made_again() {
+        let machine = Machine::new(&["3.12.1"], &[]);
+        std::fs::create_dir(machine.place.path().join("cache")).unwrap();
+        std::fs::write(machine.place.path().join("cache/interpreters.json"), "{broken").unwrap();
+        check(&machine.detect(Policy::Nearest), "python3.12", "3.12.1", Fit::Exact);
+    }
+
+    #[test]
+    fn every_identifier_is_listed_with_what_serves_it_or_what_to_do() {
+        let entries = Machine::new(&["3.12.1"], &[]).detect(Policy::Nearest).entries();
+        assert_eq!(entries.len(), Runtime::ALL.len());
+        let of = |id: &str| {
+            serde_json::to_value(entries.iter().find(|entry| entry.runtime == id).unwrap()).unwrap()
+        };
+        assert_eq!(of("python3.12")["status"], "exact");
+        assert_eq!(of("python3.12")["version"], "3.12.1");
+        assert!(of("python3.12")["path"].as_str().unwrap().ends_with("versions/3.12.1/bin/python3"));
+        assert_eq!(of("python3.13")["status"], "nearest");
+        assert_eq!(of("nodejs20.x")["status"], "missing");
+        assert_eq!(of("java21")["status"], "unsupported");
+        assert_eq!(of("provided.al2023")["status"], "exact");
+        assert!(entries.iter().all(|entry| entry.note.is_some() == (entry.status != EntryStatus::Exact)));
+    }
 }

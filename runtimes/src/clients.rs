@@ -45,8 +45,8 @@ impl Clients {
                 files::write_atomically(&path, file.text.as_bytes())?;
             }
         }
-        std::fs::create_dir_all(directory.join("empty"))?;
-        std::fs::create_dir_all(directory.join("python").join("__pycache__"))?;
+        files::create_readable_directory(&directory.join("empty"))?;
+        files::create_readable_directory(&directory.join("python").join("__pycache__"))?;
         Ok(Self { directory })
     }
 
@@ -55,15 +55,17 @@ impl Clients {
         self.directory.join(folder(family))
     }
 
-    /// Byte-compiles Python's client for `interpreter`, unless that is done: sandboxes cannot write, and compiling it
-    /// at each start would take longer than everything else.
-    pub fn compile(&self, interpreter: &Interpreter) {
-        let source = self.directory(Family::Python).join("hearth_runtime_client.py");
+    /// Whether Python's client is byte-compiled for `interpreter`.
+    pub fn is_compiled(&self, interpreter: &Interpreter) -> bool {
         let Version { major, minor, .. } = interpreter.version;
         let cache = self.directory(Family::Python).join("__pycache__");
-        if cache.join(format!("hearth_runtime_client.cpython-{major}{minor}.pyc")).exists() {
-            return;
-        }
+        cache.join(format!("hearth_runtime_client.cpython-{major}{minor}.pyc")).exists()
+    }
+
+    /// Byte-compiles Python's client for `interpreter`: sandboxes cannot write, and compiling it at each start would
+    /// take longer than everything else.
+    pub fn compile(&self, interpreter: &Interpreter) {
+        let source = self.directory(Family::Python).join("hearth_runtime_client.py");
         // py_compile writes to a name of its own and renames. Unchecked: the file is named after its content.
         let script = "import py_compile, sys\n\
                       py_compile.compile(sys.argv[1], doraise=True, dfile='/var/runtime/hearth_runtime_client.py',\n\

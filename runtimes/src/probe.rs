@@ -4,10 +4,11 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::Family;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::{Interpreter, Version};
@@ -17,7 +18,7 @@ use crate::table::Language;
 /// How long a candidate may take to describe itself. Interpreters take 10 to 100 ms, on a busy machine ten times that.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer is a few hundred bytes; a program that prints without end is not an interpreter.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// What running a candidate showed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,16 +98,26 @@ fn ask(program: &Path, arguments: &[&str], timeout: Duration) -> Option<Vec<u8>>
     answer.map(|answer| if ended_well { answer } else { Vec::new() })
 }
 
+/// Reads to the end, or to the end of the time. Without a thread: the server detects while it must have only one.
 fn read_within(child: &mut Child, timeout: Duration) -> Option<Vec<u8>> {
-    let stdout = child.stdout.take().expect("standard output was piped");
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answer = Vec::new();
-        // What cannot be read is no answer; nobody else waits for the error.
-        let _ = stdout.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
-        let _ = sender.send(answer);
-    });
-    receiver.recv_timeout(timeout).ok()
+    let mut stdout = child.stdout.take().expect("standard output was piped");
+    let deadline = Instant::now() + timeout;
+    let mut answer = vec![0; ANSWER_BYTES_MAX];
+    let mut filled = 0;
+    while filled < answer.len() {
+        let left = Timespec::try_from(deadline.checked_duration_since(Instant::now())?).ok()?;
+        match poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&left)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(_) => break,
+        }
+        match stdout.read(&mut answer[filled..]) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => filled += count,
+        }
+    }
+    answer.truncate(filled);
+    Some(answer)
 }
 
 /// Kills the candidate and what it started: a shim is a shell that waits for its child.

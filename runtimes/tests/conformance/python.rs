@@ -509,3 +509,15 @@ fn a_layers_pth_files_are_read() {
         assert_eq!(ok(machine.start(&files, HANDLER).invoke("{}")), json!(7));
     });
 }
+
+#[test]
+fn frames_on_standard_output_come_after_what_was_printed_before() {
+    each(|machine| {
+        let code = "import logging\ndef handler(event, context):\n    print('first', end='')\n    logging.warning('second')\n    print('third')\n";
+        let function = machine.start_with(&[(FILE, code)], HANDLER, &[("_LAMBDA_TELEMETRY_LOG_FD", "1")]);
+        function.invoke("{}");
+        let log = function.output.with("third");
+        let at = |word: &str| log.find(word).unwrap();
+        assert!(at("first") < at("[WARNING]") && at("second") < at("third"), "{log:?}");
+    });
+}
