@@ -1,5 +1,6 @@
 //! Automation for this repository.
 
+mod bench;
 mod codegen;
 mod run;
 mod test;
@@ -13,6 +14,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
+    /// Measure the release build.
+    Bench(bench::Bench),
     /// Generate each service's shapes from its model.
     Codegen(codegen::Codegen),
     /// Run the tests, and install what they need the first time.
@@ -24,6 +27,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace");
     match Task::parse() {
+        Task::Bench(bench) => bench.run(root),
         Task::Codegen(codegen) => codegen.run(root),
         Task::Test(test) => test.run(root),
         Task::Tidy(tidy) => tidy.run(root),

@@ -22,7 +22,8 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 
 /// Runs a program quietly; its output is shown only if it fails.
 pub fn run_quietly(command: &mut Command) -> anyhow::Result<()> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {}", describe(command)))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("start {}", describe(command)))?;
     if !output.status.success() {
         eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         bail!("{} ended with {}", describe(command), output.status);

@@ -44,7 +44,16 @@ impl Test {
         if wants(Part::Sandbox) {
             step("sandbox tests");
             run(cargo(root)
-                .args(["test", "--quiet", "--package", "sandbox", "--package", "engine", "--package", "runtimes"])
+                .args([
+                    "test",
+                    "--quiet",
+                    "--package",
+                    "sandbox",
+                    "--package",
+                    "engine",
+                    "--package",
+                    "runtimes",
+                ])
                 .args(["--test", "*"])
                 .args(&self.more))?;
         }
@@ -85,7 +94,7 @@ impl Environment {
         environment.once("python", &tests.join("requirements.txt"), |at| install_python(at, &tests))?;
         environment.once("node", &tests.join("sdk-js/package.json"), |at| install_node(at, &tests))?;
         install_debian_cli()?;
-        environment.build_rust_function(root)?;
+        build_rust_function(root)?;
         Ok(environment)
     }
 
@@ -110,17 +119,6 @@ impl Environment {
         Ok(())
     }
 
-    /// The custom runtime that is a Rust program on AWS's own crate.
-    fn build_rust_function(&self, root: &Path) -> anyhow::Result<()> {
-        step("building the Rust function");
-        run(cargo(root)
-            .args(["build", "--release", "--quiet", "--locked"])
-            .arg("--manifest-path")
-            .arg(root.join("tests/e2e/functions/rust/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(self.home.join("rust")))
-    }
-
     fn pytest(&self, root: &Path) -> Command {
         let mut pytest = Command::new(self.home.join("python/bin/python"));
         pytest
@@ -132,11 +130,26 @@ impl Environment {
             .env("HEARTH_TEST_RUST_BOOTSTRAP", self.home.join("rust/release/bootstrap"))
             .env("PYTHONDONTWRITEBYTECODE", "1");
         // A developer's own AWS settings must not reach the tests.
-        for variable in ["AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"] {
+        for variable in
+            ["AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"]
+        {
             pytest.env_remove(variable);
         }
         pytest
     }
+}
+
+/// Builds the custom runtime that is a Rust program on AWS's own crate, and says where it is.
+pub fn build_rust_function(root: &Path) -> anyhow::Result<PathBuf> {
+    step("building the Rust function");
+    let target = root.join("target/test-env/rust");
+    run(cargo(root)
+        .args(["build", "--release", "--quiet", "--locked"])
+        .arg("--manifest-path")
+        .arg(root.join("tests/e2e/functions/rust/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target))?;
+    Ok(target.join("release/bootstrap"))
 }
 
 fn install_python(at: &Path, tests: &Path) -> anyhow::Result<()> {
@@ -173,7 +186,8 @@ fn install_debian_cli() -> anyhow::Result<()> {
 }
 
 fn apt_install(package: &str) -> anyhow::Result<()> {
-    let advice = || format!("install {package} (for example with apt-get install {package}) and run this again");
+    let advice =
+        || format!("install {package} (for example with apt-get install {package}) and run this again");
     if !is_root() || which("apt-get").is_none() {
         anyhow::bail!(advice());
     }

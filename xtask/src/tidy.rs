@@ -93,7 +93,11 @@ fn look_at(root: &Path, file: &str) -> anyhow::Result<Vec<String>> {
         if lines > LINES_MAX {
             found.push(format!("{file}: {lines} lines; more than {LINES_MAX} want another room"));
         }
-        if !file.contains("/tests/") && !file.starts_with("tests/") && !text.starts_with("//!") && !text.starts_with("#!") {
+        if !file.contains("/tests/")
+            && !file.starts_with("tests/")
+            && !text.starts_with("//!")
+            && !text.starts_with("#!")
+        {
             found.push(format!("{file}: open with //! and what the module is for"));
         }
     }
