@@ -218,3 +218,84 @@ fn check_absolute(path: &Path) -> Result<(), String> {
         Err(format!("{path:?} is not a plain absolute path"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Cpu, TemplateSpec};
+
+    fn check(request: &Request, allowed: bool) {
+        assert_eq!(request.check().is_ok(), allowed, "{request:?}");
+    }
+
+    #[test]
+    fn limits_outside_all_reason_are_refused() {
+        for (memory_mib, cpu, pids, allowed) in [
+            (128, Cpu::Quota(72), 1024, true),
+            (10_240, Cpu::Full, 1024, true),
+            (0, Cpu::Full, 1024, false),
+            (128, Cpu::Quota(0), 1024, false),
+            (128, Cpu::Weight(u32::MAX), 1024, false),
+            (128, Cpu::Full, 0, false),
+            (u32::MAX, Cpu::Full, 1, false),
+        ] {
+            check(
+                &Request::Create { template: 0, limits: Limits { memory_mib, cpu, pids }, tmp_mib: 512 },
+                allowed,
+            );
+        }
+    }
+
+    #[test]
+    fn locations_stay_below_their_root() {
+        for (path, allowed) in
+            [("ab12", true), ("a/b", true), ("", true), ("/etc", false), ("../x", false), ("a/../b", false)]
+        {
+            let task = Location { root: 0, path: path.into() };
+            check(&Request::Specialise { sandbox: 1, task, opt: None, tmp_mib: 512 }, allowed);
+        }
+    }
+
+    #[test]
+    fn templates_name_plain_absolute_paths_and_nothing_of_the_kernels() {
+        let spec = TemplateSpec::default;
+        for (spec, allowed) in [
+            (spec().bind("/opt/python", "/var/lang"), true),
+            (spec().bind("/", "/host"), false),
+            (spec().bind("/sys/fs", "/x"), false),
+            (spec().bind("/opt", "/proc/x"), false),
+            (spec().bind("/opt", "/"), false),
+            (spec().bind("opt", "/x"), false),
+            (spec().file("/etc/x", "", 0o644), true),
+            (spec().file("/etc/x", "", 0o4755), false),
+            (spec().file("/etc/x\0", "", 0o644), false),
+            (spec().directory("/a/../b"), false),
+        ] {
+            check(&Request::Template(spec), allowed);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_arrives_is_a_message_or_a_refusal(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let _ = decode::<Request>(&bytes);
+            let _ = decode::<InitRequest>(&bytes);
+            let _ = decode::<Configure>(&bytes);
+        }
+
+        #[test]
+        fn damaged_messages_are_refused_or_checked(at in 0usize..400, byte: u8, sandbox: u64, path in "[ -~]{0,40}") {
+            let task = Location { root: 1, path: path.into() };
+            let request = Request::Specialise { sandbox, task, opt: None, tmp_mib: 64 };
+            let mut bytes = encode(1, &request);
+            prop_assert_eq!(&decode::<Request>(&bytes).unwrap().1, &request);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            if let Ok((_, damaged)) = decode::<Request>(&bytes) {
+                let _ = damaged.check();
+            }
+        }
+    }
+}

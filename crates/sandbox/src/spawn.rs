@@ -92,3 +92,34 @@ fn prepare_roots(roots: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Request;
+
+    crate::launcher_in_tests!();
+
+    #[test]
+    fn a_launcher_that_is_asked_nonsense_refuses_it_and_goes_on() {
+        let options = Options { cgroup: "hearth-sandbox-tests".into(), ..Options::default() };
+        let launcher = Launcher::spawn(options).unwrap();
+        let ask = |bytes: &[u8]| {
+            channel::send(&launcher.socket, bytes, &[], SendFlags::empty()).unwrap();
+            let packet = channel::receive(&launcher.socket, RecvFlags::empty()).unwrap().unwrap();
+            message::decode::<Reply>(&packet.bytes).unwrap()
+        };
+        let deep = "[".repeat(50_000);
+        for nonsense in ["nonsense", "{}", "null", deep.as_str(), r#"{"version":1,"id":7,"body":"Unknown"}"#]
+        {
+            assert!(matches!(ask(nonsense.as_bytes()), (0, Reply::Failed(_))), "{nonsense:.20}");
+        }
+        let limits = crate::Limits { memory_mib: 0, cpu: crate::Cpu::Full, pids: 1 };
+        let impossible = Request::Create { template: 0, limits, tmp_mib: 1 };
+        assert!(matches!(ask(&message::encode(7, &impossible)), (7, Reply::Failed(_))));
+        let unknown =
+            Request::Create { template: 9, limits: crate::Limits { memory_mib: 128, ..limits }, tmp_mib: 1 };
+        assert_eq!(ask(&message::encode(8, &unknown)), (8, Reply::Failed("no such template".into())));
+        assert_eq!(ask(&message::encode(9, &Request::Destroy { sandbox: 5 })), (9, Reply::Destroyed));
+    }
+}
