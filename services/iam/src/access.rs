@@ -34,7 +34,12 @@ pub(crate) enum Conditions<'a> {
 }
 
 /// Whether a trust policy lets `asker` do `action`. A document that cannot be read allows nothing.
-pub(crate) fn permits(trust_policy: &str, asker: &Asker<'_>, action: &str, conditions: &Conditions<'_>) -> bool {
+pub(crate) fn permits(
+    trust_policy: &str,
+    asker: &Asker<'_>,
+    action: &str,
+    conditions: &Conditions<'_>,
+) -> bool {
     let Ok(document) = serde_json::from_str::<Map<String, Value>>(trust_policy) else { return false };
     let Some(statements) = statements(&document) else { return false };
     let mut is_allowed = false;
@@ -170,7 +175,9 @@ mod tests {
     const LAMBDA: Asker<'static> = Asker::Service("lambda.amazonaws.com");
 
     fn trust(principal: &str, rest: &str) -> String {
-        format!(r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"{rest}}}]}}"#)
+        format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"{rest}}}]}}"#
+        )
     }
 
     #[track_caller]
@@ -195,9 +202,18 @@ mod tests {
         check_service(&trust(r#"{"AWS":"*"}"#, ""), false);
         check_service(&trust(r#""*""#, ""), false);
         check_service("not json", false);
-        check_service(r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":["sts:TagSession"]}}"#, false);
-        check_service(r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:*"}}"#, true);
-        check_service(r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"STS:assumerole"}}"#, true);
+        check_service(
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":["sts:TagSession"]}}"#,
+            false,
+        );
+        check_service(
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:*"}}"#,
+            true,
+        );
+        check_service(
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"STS:assumerole"}}"#,
+            true,
+        );
     }
 
     #[test]
@@ -245,7 +261,11 @@ mod tests {
         check_caller(&external, &[("sts:ExternalId", "c")], false);
         check_caller(&external, &[], false);
         check_caller(&with(r#"{"StringEqualsIfExists":{"sts:ExternalId":"a"}}"#), &[], true);
-        check_caller(&with(r#"{"StringNotEquals":{"sts:ExternalId":"a"}}"#), &[("sts:ExternalId", "a")], false);
+        check_caller(
+            &with(r#"{"StringNotEquals":{"sts:ExternalId":"a"}}"#),
+            &[("sts:ExternalId", "a")],
+            false,
+        );
         check_caller(&with(r#"{"StringNotEquals":{"sts:ExternalId":"a"}}"#), &[], true);
         let session = with(r#"{"StringLike":{"sts:rolesessionname":"ci-*-?"}}"#);
         check_caller(&session, &[("sts:RoleSessionName", "ci-main-1")], true);

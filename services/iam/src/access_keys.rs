@@ -10,9 +10,9 @@ use crate::error::{Failure, no_such_entity, quota_exceeded, validation_error};
 use crate::page::{Page, page};
 use crate::record::{self, ACCESS_KEYS, AccessKey, OWNERS, Owner, USER_ACCESS_KEYS, key};
 use crate::shapes::{
-    AccessKeyLastUsed, AccessKeyMetadata, CreateAccessKeyRequest, CreateAccessKeyResponse, DeleteAccessKeyRequest,
-    GetAccessKeyLastUsedRequest, GetAccessKeyLastUsedResponse, ListAccessKeysRequest, ListAccessKeysResponse,
-    StatusType, UpdateAccessKeyRequest,
+    AccessKeyLastUsed, AccessKeyMetadata, CreateAccessKeyRequest, CreateAccessKeyResponse,
+    DeleteAccessKeyRequest, GetAccessKeyLastUsedRequest, GetAccessKeyLastUsedResponse, ListAccessKeysRequest,
+    ListAccessKeysResponse, StatusType, UpdateAccessKeyRequest,
 };
 use crate::users::name_or_caller;
 use crate::{Iam, id, quotas, shapes};

@@ -105,7 +105,8 @@ pub(crate) async fn list_entities_for_policy(
     };
     let owners = iam.read(|snapshot| {
         let account = &cx.scope.account;
-        policies::find(snapshot, account, &input.policy_arn)?.ok_or_else(|| no_such_policy(&input.policy_arn))?;
+        policies::find(snapshot, account, &input.policy_arn)?
+            .ok_or_else(|| no_such_policy(&input.policy_arn))?;
         // Nothing is a permissions boundary, because none can be set.
         if input.policy_usage_filter == Some(PolicyUsageType::PermissionsBoundary) {
             return Ok(Vec::new());

@@ -12,7 +12,6 @@ use domain::{Account, Credentials, Principal, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::time::Duration;
 
 use crate::id;
 
@@ -24,14 +23,14 @@ const TOKEN_CHARS_MAX: usize = 8 * 1024;
 
 /// Mints and verifies. Cheap to clone.
 #[derive(Clone)]
-pub struct Minter {
+pub struct Sessions {
     token_key: [u8; 32],
     secret_key: [u8; 32],
 }
 
 /// Why a session token was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub enum SessionError {
     /// It was good once.
     #[error("the security token included in the request is expired")]
     Expired,
@@ -53,7 +52,7 @@ struct Claims {
     nonce: u64,
 }
 
-impl Minter {
+impl Sessions {
     /// Derives its keys from the server's secret, so that no other use of the secret can forge a token.
     pub fn new(server_secret: &[u8]) -> Self {
         Self {
@@ -85,8 +84,7 @@ impl Minter {
         role: &str,
         role_id: &str,
         session: &str,
-        now: Timestamp,
-        duration: Duration,
+        expires: Timestamp,
     ) -> Credentials {
         let principal = Principal::AssumedRole {
             account: account.clone(),
@@ -94,7 +92,7 @@ impl Minter {
             role_id: role_id.to_owned(),
             session: session.to_owned(),
         };
-        self.mint(principal, now.plus(duration))
+        self.mint(principal, expires)
     }
 
     /// The secret access key and the identity behind a token that came with `access_key_id`.
@@ -103,23 +101,23 @@ impl Minter {
         access_key_id: &str,
         session_token: &str,
         now: Timestamp,
-    ) -> Result<(String, Principal), Rejected> {
+    ) -> Result<(String, Principal), SessionError> {
         if session_token.len() > TOKEN_CHARS_MAX {
-            return Err(Rejected::Invalid);
+            return Err(SessionError::Invalid);
         }
-        let token = STANDARD.decode(session_token).map_err(|_| Rejected::Invalid)?;
-        let (signed, tag) = token.split_last_chunk::<MAC_BYTES>().ok_or(Rejected::Invalid)?;
-        keyed(&self.token_key, &[signed]).verify_slice(tag).map_err(|_| Rejected::Invalid)?;
+        let token = STANDARD.decode(session_token).map_err(|_| SessionError::Invalid)?;
+        let (signed, tag) = token.split_last_chunk::<MAC_BYTES>().ok_or(SessionError::Invalid)?;
+        keyed(&self.token_key, &[signed]).verify_slice(tag).map_err(|_| SessionError::Invalid)?;
         let claims = match signed {
-            [VERSION, claims @ ..] => serde_json::from_slice(claims).map_err(|_| Rejected::Invalid)?,
-            _ => return Err(Rejected::Invalid),
+            [VERSION, claims @ ..] => serde_json::from_slice(claims).map_err(|_| SessionError::Invalid)?,
+            _ => return Err(SessionError::Invalid),
         };
         let Claims { principal, access_key_id: key, expires, nonce: _ } = claims;
         if key != access_key_id {
-            return Err(Rejected::Invalid);
+            return Err(SessionError::Invalid);
         }
         if now >= expires {
-            return Err(Rejected::Expired);
+            return Err(SessionError::Expired);
         }
         Ok((self.secret_of(&token), principal))
     }
@@ -130,9 +128,9 @@ impl Minter {
     }
 }
 
-impl std::fmt::Debug for Minter {
+impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Minter")
+        f.write_str("Sessions")
     }
 }
 
@@ -155,6 +153,8 @@ fn keyed(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -162,16 +162,16 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    fn minted(minter: &Minter) -> Credentials {
-        minter.mint_for_role(&Account::default(), "basic", "AROAEXAMPLE", "my-function", NOW, HOUR)
+    fn minted(sessions: &Sessions) -> Credentials {
+        sessions.mint_for_role(&Account::default(), "basic", "AROAEXAMPLE", "my-function", NOW.plus(HOUR))
     }
 
     #[test]
     fn what_is_minted_verifies_to_the_same_secret_and_role() {
-        let minter = Minter::new(b"secret");
-        let credentials = minted(&minter);
+        let sessions = Sessions::new(b"secret");
+        let credentials = minted(&sessions);
         let (secret, principal) =
-            minter.verify(&credentials.access_key_id, &credentials.session_token, NOW).unwrap();
+            sessions.verify(&credentials.access_key_id, &credentials.session_token, NOW).unwrap();
         assert_eq!(secret, credentials.secret_access_key);
         assert_eq!(
             principal,
@@ -186,17 +186,21 @@ mod tests {
 
     #[test]
     fn credentials_look_like_awss() {
-        let credentials = minted(&Minter::new(b"secret"));
+        let credentials = minted(&Sessions::new(b"secret"));
         assert!(credentials.access_key_id.starts_with("ASIA") && credentials.access_key_id.len() == 20);
         assert_eq!(credentials.secret_access_key.len(), 40);
-        assert!((200..1_500).contains(&credentials.session_token.len()), "{}", credentials.session_token.len());
+        assert!(
+            (200..1_500).contains(&credentials.session_token.len()),
+            "{}",
+            credentials.session_token.len()
+        );
         assert_eq!(credentials.expiration, NOW.plus(HOUR));
     }
 
     #[test]
     fn two_sessions_of_one_moment_share_nothing() {
-        let minter = Minter::new(b"secret");
-        let (a, b) = (minted(&minter), minted(&minter));
+        let sessions = Sessions::new(b"secret");
+        let (a, b) = (minted(&sessions), minted(&sessions));
         assert_ne!(a.access_key_id, b.access_key_id);
         assert_ne!(a.secret_access_key, b.secret_access_key);
         assert_ne!(a.session_token, b.session_token);
@@ -204,42 +208,45 @@ mod tests {
 
     #[test]
     fn a_token_expires_at_its_moment_and_not_before() {
-        let minter = Minter::new(b"secret");
-        let credentials = minted(&minter);
-        let verify = |now| minter.verify(&credentials.access_key_id, &credentials.session_token, now);
+        let sessions = Sessions::new(b"secret");
+        let credentials = minted(&sessions);
+        let verify = |now| sessions.verify(&credentials.access_key_id, &credentials.session_token, now);
         assert!(verify(Timestamp(NOW.plus(HOUR).0 - 1)).is_ok());
-        assert_eq!(verify(NOW.plus(HOUR)), Err(Rejected::Expired));
+        assert_eq!(verify(NOW.plus(HOUR)), Err(SessionError::Expired));
     }
 
     #[test]
     fn a_token_is_worth_nothing_with_another_key_or_server() {
-        let minter = Minter::new(b"secret");
-        let (one, other) = (minted(&minter), minted(&minter));
-        assert_eq!(minter.verify(&other.access_key_id, &one.session_token, NOW), Err(Rejected::Invalid));
-        let elsewhere = Minter::new(b"another secret");
-        assert_eq!(elsewhere.verify(&one.access_key_id, &one.session_token, NOW), Err(Rejected::Invalid));
+        let sessions = Sessions::new(b"secret");
+        let (one, other) = (minted(&sessions), minted(&sessions));
+        assert_eq!(
+            sessions.verify(&other.access_key_id, &one.session_token, NOW),
+            Err(SessionError::Invalid)
+        );
+        let elsewhere = Sessions::new(b"another secret");
+        assert_eq!(elsewhere.verify(&one.access_key_id, &one.session_token, NOW), Err(SessionError::Invalid));
     }
 
     proptest! {
         #[test]
         fn no_changed_token_is_accepted(at in any::<prop::sample::Index>(), change in 1u8..=255) {
-            let minter = Minter::new(b"secret");
-            let credentials = minted(&minter);
+            let sessions = Sessions::new(b"secret");
+            let credentials = minted(&sessions);
             let mut token = STANDARD.decode(&credentials.session_token).unwrap();
             let at = at.index(token.len());
             token[at] ^= change;
             let changed = STANDARD.encode(&token);
-            prop_assert_eq!(minter.verify(&credentials.access_key_id, &changed, NOW), Err(Rejected::Invalid));
+            prop_assert_eq!(sessions.verify(&credentials.access_key_id, &changed, NOW), Err(SessionError::Invalid));
         }
 
         #[test]
         fn no_cut_or_made_up_token_is_accepted(length in 0usize..400, made_up in ".{0,400}") {
-            let minter = Minter::new(b"secret");
-            let credentials = minted(&minter);
+            let sessions = Sessions::new(b"secret");
+            let credentials = minted(&sessions);
             let key = &credentials.access_key_id;
             let cut = &credentials.session_token[..length.min(credentials.session_token.len() - 1)];
-            prop_assert_eq!(minter.verify(key, cut, NOW), Err(Rejected::Invalid));
-            prop_assert_eq!(minter.verify(key, &made_up, NOW), Err(Rejected::Invalid));
+            prop_assert_eq!(sessions.verify(key, cut, NOW), Err(SessionError::Invalid));
+            prop_assert_eq!(sessions.verify(key, &made_up, NOW), Err(SessionError::Invalid));
         }
     }
 }

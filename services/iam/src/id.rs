@@ -1,6 +1,7 @@
 //! Identifiers: unique ids of identities and policies, and access key ids, which carry their account.
 
 use domain::Account;
+use sha2::{Digest, Sha256};
 
 /// RFC 4648's alphabet, in which all of IAM's ids are written.
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -25,8 +26,13 @@ pub(crate) fn policy() -> String {
 }
 
 /// The id of a policy that AWS manages, always the same for one name. AWS's own ids are not published.
-pub(crate) fn managed_policy(digest_of_name: &[u8; 32]) -> String {
-    format!("ANPA{}", letters(&digest_of_name[..UNIQUE_CHARS]))
+pub(crate) fn managed_policy(name: &str) -> String {
+    format!("ANPA{}", letters(&Sha256::digest(name)[..UNIQUE_CHARS]))
+}
+
+/// The id of a role that does not exist, always the same for one ARN.
+pub(crate) fn absent_role(arn: &str) -> String {
+    format!("AROA{}", letters(&Sha256::digest(arn)[..UNIQUE_CHARS]))
 }
 
 /// A new id of a user's long-term key.
@@ -114,7 +120,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_key_id_has_no_account() {
-        for text in ["", "test", "AKIA", "AROAAAAAAAAAAAAAAAAA", "AKIA0000000000000000", "AKIA777777777777777"] {
+        for text in
+            ["", "test", "AKIA", "AROAAAAAAAAAAAAAAAAA", "AKIA0000000000000000", "AKIA777777777777777"]
+        {
             assert_eq!(account_of_key(text), None, "{text}");
         }
     }

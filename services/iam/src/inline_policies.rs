@@ -16,13 +16,21 @@ use crate::shapes::{
 use crate::{Iam, quotas};
 
 /// `PutRolePolicy`
-pub(crate) async fn put_role_policy(iam: Iam, cx: Context, input: PutRolePolicyRequest) -> Result<Unit, Error> {
+pub(crate) async fn put_role_policy(
+    iam: Iam,
+    cx: Context,
+    input: PutRolePolicyRequest,
+) -> Result<Unit, Error> {
     let find = move |snapshot: &Snapshot<'_>| Owner::role(snapshot, &cx.scope.account, &input.role_name);
     put(&iam, find, input.policy_name, input.policy_document).await
 }
 
 /// `PutUserPolicy`
-pub(crate) async fn put_user_policy(iam: Iam, cx: Context, input: PutUserPolicyRequest) -> Result<Unit, Error> {
+pub(crate) async fn put_user_policy(
+    iam: Iam,
+    cx: Context,
+    input: PutUserPolicyRequest,
+) -> Result<Unit, Error> {
     let find = move |snapshot: &Snapshot<'_>| Owner::user(snapshot, &cx.scope.account, &input.user_name);
     put(&iam, find, input.policy_name, input.policy_document).await
 }
@@ -85,8 +93,8 @@ pub(crate) async fn list_role_policies(
     cx: Context,
     input: ListRolePoliciesRequest,
 ) -> Result<ListRolePoliciesResponse, Error> {
-    let names = iam
-        .read(|snapshot| names(snapshot, &Owner::role(snapshot, &cx.scope.account, &input.role_name)?))?;
+    let names =
+        iam.read(|snapshot| names(snapshot, &Owner::role(snapshot, &cx.scope.account, &input.role_name)?))?;
     let Page { items, is_truncated, marker } = page(names, input.marker.as_deref(), input.max_items)?;
     Ok(ListRolePoliciesResponse { policy_names: items, is_truncated, marker })
 }
@@ -97,8 +105,8 @@ pub(crate) async fn list_user_policies(
     cx: Context,
     input: ListUserPoliciesRequest,
 ) -> Result<ListUserPoliciesResponse, Error> {
-    let names = iam
-        .read(|snapshot| names(snapshot, &Owner::user(snapshot, &cx.scope.account, &input.user_name)?))?;
+    let names =
+        iam.read(|snapshot| names(snapshot, &Owner::user(snapshot, &cx.scope.account, &input.user_name)?))?;
     let Page { items, is_truncated, marker } = page(names, input.marker.as_deref(), input.max_items)?;
     Ok(ListUserPoliciesResponse { policy_names: items, is_truncated, marker })
 }
@@ -113,7 +121,8 @@ async fn put(
     iam.write(move |tx| {
         let owner = find(tx)?;
         let others = tx.scan(&INLINE_POLICIES, &Scan::prefix((&owner.id,)))?;
-        let others = others.iter().filter(|((_, other), _)| *other != name).map(|(_, document)| quota_chars(document));
+        let others =
+            others.iter().filter(|((_, other), _)| *other != name).map(|(_, document)| quota_chars(document));
         let chars_max = match owner.kind {
             OwnerKind::Role => quotas::ROLE_INLINE_CHARS,
             OwnerKind::User => quotas::USER_INLINE_CHARS,

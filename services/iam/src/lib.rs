@@ -22,7 +22,7 @@ mod policy_document;
 mod policy_versions;
 mod quotas;
 mod record;
-mod roles;
+pub mod roles;
 pub mod shapes;
 mod tags;
 mod users;
@@ -32,14 +32,13 @@ mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::{Account, Clock, Credentials, Principal, Timestamp};
 use store::{Snapshot, Store, Tx};
 use wire::{Error, Service};
 
 pub use access::arn_of;
-pub use credentials::{Minter, Rejected};
+pub use credentials::{SessionError, Sessions};
 pub use id::account_of_key;
 pub use record::{Role, Tag};
 
@@ -55,7 +54,7 @@ pub struct Iam(Arc<Inner>);
 struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
-    minter: Minter,
+    sessions: Sessions,
 }
 
 /// The service's operations.
@@ -117,9 +116,10 @@ pub fn service(iam: Iam) -> Service {
 }
 
 impl Iam {
-    /// `server_secret` signs session tokens: whoever knows it can act as any role.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, server_secret: &[u8]) -> Self {
-        Self(Arc::new(Inner { store, clock, minter: Minter::new(server_secret) }))
+    /// The store's secret signs session tokens: whoever knows it can act as any role.
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        let sessions = Sessions::new(store.server_secret());
+        Self(Arc::new(Inner { store, clock, sessions }))
     }
 
     /// The role of an account with this name, or with exactly this ARN.
@@ -129,11 +129,14 @@ impl Iam {
         Ok(role.filter(|role| !name_or_arn.starts_with("arn:") || role.arn == name_or_arn))
     }
 
-    /// Whether the role's trust policy lets Lambda assume it. Conditions are not looked at: what they ask about is
-    /// known only when a function runs.
-    pub fn assumable_by_lambda(&self, role: &Role) -> bool {
+    /// Whether the role with this ARN exists and its trust policy lets Lambda assume it. Conditions are not looked at:
+    /// what they ask about is known only when a function runs.
+    pub fn assumable_by_lambda(&self, role_arn: &str) -> bool {
         let lambda = Asker::Service("lambda.amazonaws.com");
-        access::permits(&role.trust_policy, &lambda, ASSUME_ROLE, &Conditions::Unknown)
+        let permits =
+            |role: Role| access::permits(&role.trust_policy, &lambda, ASSUME_ROLE, &Conditions::Unknown);
+        // The store's failure is logged where it is turned into an error.
+        self.role_with_arn(role_arn).ok().flatten().is_some_and(permits)
     }
 
     /// Whether the role's trust policy lets a caller assume it, with the condition keys of the request.
@@ -152,35 +155,44 @@ impl Iam {
         Ok(access::permits(&role.trust_policy, &asker, ASSUME_ROLE, &Conditions::Known(conditions)))
     }
 
-    /// The secret of a user's active access key, and who the user is.
-    pub fn access_key(&self, access_key_id: &str) -> Result<Option<(String, Principal)>, Error> {
-        // Dummy keys, which development uses, cost no look at the store.
+    /// The secret of a user's active access key, and who the user is. Asked on every request: dummy keys, which
+    /// development uses, cost no look at the store; the others three reads of its cache, so that a key that was
+    /// deleted or made inactive is worth nothing from that moment.
+    pub fn access_key(&self, access_key_id: &str) -> Option<(String, Principal)> {
         if !access_key_id.starts_with("AKIA") {
-            return Ok(None);
+            return None;
         }
-        self.read(|snapshot| access_keys::lookup(snapshot, access_key_id))
+        self.read(|snapshot| access_keys::lookup(snapshot, access_key_id)).ok().flatten()
     }
 
     /// Mints and verifies session credentials.
-    pub fn minter(&self) -> &Minter {
-        &self.0.minter
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 
-    /// Credentials of a role's session, from now on.
-    pub fn mint_for_role(
-        &self,
-        account: &Account,
-        role: &str,
-        role_id: &str,
-        session: &str,
-        duration: Duration,
-    ) -> Credentials {
-        self.0.minter.mint_for_role(account, role, role_id, session, self.now(), duration)
+    /// Credentials of a session of the role with this ARN, made without a write. A function may have a role that does
+    /// not exist (any more, or under `--roles any` ever): its session has an id of its own, that no role has.
+    pub fn mint_for_role_arn(&self, role_arn: &str, session: &str, expires: Timestamp) -> Credentials {
+        let (account, name) = match self.role_with_arn(role_arn) {
+            Ok(Some(role)) => {
+                let account = account_of_arn(role_arn).unwrap_or_default();
+                return self.0.sessions.mint_for_role(&account, &role.name, &role.id, session, expires);
+            }
+            Ok(None) | Err(_) => {
+                let name = role_arn.rsplit('/').next().unwrap_or_default();
+                (account_of_arn(role_arn).unwrap_or_default(), name)
+            }
+        };
+        self.0.sessions.mint_for_role(&account, name, &id::absent_role(role_arn), session, expires)
     }
 
     /// The time of day, as this service sees it.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    fn role_with_arn(&self, arn: &str) -> Result<Option<Role>, Error> {
+        account_of_arn(arn).map_or(Ok(None), |account| self.role(&account, arn))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> Result<T, Failure>) -> Result<T, Error> {
@@ -193,6 +205,10 @@ impl Iam {
     ) -> Result<T, Error> {
         Ok(self.0.store.write(write).await?)
     }
+}
+
+fn account_of_arn(arn: &str) -> Option<Account> {
+    arn.splitn(6, ':').nth(4).and_then(Account::parse)
 }
 
 /// A parameter that would change what is allowed, and that nothing honours yet: refused, so that nobody relies on it.

@@ -27,7 +27,8 @@ pub(crate) fn page<T>(
 ) -> Result<Page<T>, Error> {
     let after = marker.map(read_marker).transpose()?;
     let max_items = max_items.and_then(|count| usize::try_from(count).ok()).unwrap_or(MAX_ITEMS_DEFAULT);
-    let mut rest = sorted.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
+    let mut rest =
+        sorted.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
     let mut items = Vec::new();
     let mut last = String::new();
     for (key, item) in rest.by_ref().take(max_items) {

@@ -12,8 +12,8 @@ use crate::policy_document::{check_identity_policy, quota_chars};
 use crate::record::{POLICIES, Policy, PolicyVersion, key};
 use crate::shapes::{
     CreatePolicyRequest, CreatePolicyResponse, DeletePolicyRequest, GetPolicyRequest, GetPolicyResponse,
-    ListPoliciesRequest, ListPoliciesResponse, ListPolicyTagsRequest, ListPolicyTagsResponse, PolicyScopeType,
-    PolicyUsageType, TagPolicyRequest, UntagPolicyRequest,
+    ListPoliciesRequest, ListPoliciesResponse, ListPolicyTagsRequest, ListPolicyTagsResponse,
+    PolicyScopeType, PolicyUsageType, TagPolicyRequest, UntagPolicyRequest,
 };
 use crate::{Iam, attachments, id, quotas, shapes, tags};
 
@@ -75,7 +75,8 @@ pub(crate) async fn get_policy(
     check_arn(&input.policy_arn)?;
     let policy = iam.read(|snapshot| {
         let account = &cx.scope.account;
-        let found = find(snapshot, account, &input.policy_arn)?.ok_or_else(|| no_such_policy(&input.policy_arn))?;
+        let found =
+            find(snapshot, account, &input.policy_arn)?.ok_or_else(|| no_such_policy(&input.policy_arn))?;
         shown(snapshot, account, &found, cx.scope.region.partition())
     })?;
     Ok(GetPolicyResponse { policy: Some(policy) })
@@ -99,7 +100,8 @@ pub(crate) async fn list_policies(
         if scope != PolicyScopeType::Aws {
             let local = snapshot.scan(&POLICIES, &Scan::prefix((account,)))?;
             let local = local.into_iter().filter(|(_, policy)| policy.path.starts_with(prefix));
-            found.extend(local.map(|((_, key), policy)| (format!("1/{key}"), Found::Local(Box::new(policy)))));
+            found
+                .extend(local.map(|((_, key), policy)| (format!("1/{key}"), Found::Local(Box::new(policy)))));
         }
         if scope != PolicyScopeType::Local {
             let managed = managed::all().filter(|policy| policy.path.starts_with(prefix));

@@ -9,8 +9,9 @@ use crate::policies::{self, Found};
 use crate::policy_document::url_encoded;
 use crate::record::{Policy, PolicyVersion};
 use crate::shapes::{
-    CreatePolicyVersionRequest, CreatePolicyVersionResponse, DeletePolicyVersionRequest, GetPolicyVersionRequest,
-    GetPolicyVersionResponse, ListPolicyVersionsRequest, ListPolicyVersionsResponse, SetDefaultPolicyVersionRequest,
+    CreatePolicyVersionRequest, CreatePolicyVersionResponse, DeletePolicyVersionRequest,
+    GetPolicyVersionRequest, GetPolicyVersionResponse, ListPolicyVersionsRequest, ListPolicyVersionsResponse,
+    SetDefaultPolicyVersionRequest,
 };
 use crate::{Iam, quotas, shapes};
 
@@ -87,7 +88,9 @@ pub(crate) async fn list_policy_versions(
                 .versions
                 .iter()
                 .rev()
-                .map(|version| (format!("{:020}", u64::MAX - version.number), without_document(&policy, version)))
+                .map(|version| {
+                    (format!("{:020}", u64::MAX - version.number), without_document(&policy, version))
+                })
                 .collect(),
             Found::Managed(policy) => {
                 let version = shapes::PolicyVersion {

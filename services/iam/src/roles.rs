@@ -12,9 +12,9 @@ use crate::record::{OWNERS, Owner, OwnerKind, ROLES, Role, key, role};
 use crate::shapes::{
     CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, GetRoleRequest, GetRoleResponse,
     ListInstanceProfilesForRoleRequest, ListInstanceProfilesForRoleResponse, ListRoleTagsRequest,
-    ListRoleTagsResponse, ListRolesRequest, ListRolesResponse, RoleLastUsed, TagRoleRequest, UntagRoleRequest,
-    UpdateAssumeRolePolicyRequest, UpdateRoleDescriptionRequest, UpdateRoleDescriptionResponse, UpdateRoleRequest,
-    UpdateRoleResponse,
+    ListRoleTagsResponse, ListRolesRequest, ListRolesResponse, RoleLastUsed, TagRoleRequest,
+    UntagRoleRequest, UpdateAssumeRolePolicyRequest, UpdateRoleDescriptionRequest,
+    UpdateRoleDescriptionResponse, UpdateRoleRequest, UpdateRoleResponse,
 };
 use crate::{Iam, id, owners, quotas, shapes, tags, unsupported};
 
@@ -22,7 +22,7 @@ use crate::{Iam, id, owners, quotas, shapes, tags, unsupported};
 const MAX_SESSION_SECONDS_DEFAULT: i32 = 3_600;
 
 /// `CreateRole`
-pub(crate) async fn create_role(
+pub async fn create_role(
     iam: Iam,
     cx: Context,
     input: CreateRoleRequest,

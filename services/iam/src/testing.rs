@@ -21,7 +21,7 @@ impl Clock for Ticks {
 
 pub(crate) fn iam() -> Iam {
     let store = Store::open(&Options { location: Location::Ephemeral }).unwrap();
-    Iam::new(store, Arc::new(Ticks::default()), b"secret")
+    Iam::new(store, Arc::new(Ticks::default()))
 }
 
 pub(crate) fn cx() -> Context {

@@ -11,7 +11,6 @@ use std::sync::LazyLock;
 use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use crate::id;
 
@@ -29,7 +28,7 @@ pub(crate) struct Managed {
 
 impl Managed {
     pub(crate) fn id(&self) -> String {
-        id::managed_policy(&Sha256::digest(&self.name).into())
+        id::managed_policy(&self.name)
     }
 
     pub(crate) fn document(&self) -> &str {

@@ -227,7 +227,10 @@ mod tests {
                 r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:gcp:s3:::b"}"#,
                 r#"Partition "gcp" is not valid for resource "arn:gcp:s3:::b"."#,
             ),
-            (r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3"}"#, "The policy failed legacy parsing"),
+            (
+                r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3"}"#,
+                "The policy failed legacy parsing",
+            ),
             (
                 r#"{"Effect":"Allow","Action":"iam:*","Resource":"arn:aws:iam:us-east-1:1:role/r"}"#,
                 "IAM resource arn:aws:iam:us-east-1:1:role/r cannot contain region information.",

@@ -23,7 +23,8 @@ const STATEMENT_ELEMENTS: [&str; 9] = [
 /// not checked: they may be created later, or in an account that nobody has used yet.
 pub(crate) fn check_trust_policy(document: &str) -> Result<(), Error> {
     let document = parse(document, "This policy contains invalid Json")?;
-    if let Some(unknown) = document.keys().find(|element| !matches!(element.as_str(), "Version" | "Id" | "Statement"))
+    if let Some(unknown) =
+        document.keys().find(|element| !matches!(element.as_str(), "Version" | "Id" | "Statement"))
     {
         return Err(malformed_policy(format!("Unknown field {unknown}")));
     }
@@ -69,7 +70,8 @@ fn check_statement(statement: &Map<String, Value>) -> Result<(), Error> {
     if actions.is_empty() {
         return refuse("Missing required field Action");
     }
-    if !actions.iter().all(|action| action.get(..4).is_some_and(|vendor| vendor.eq_ignore_ascii_case("sts:"))) {
+    if !actions.iter().all(|action| action.get(..4).is_some_and(|vendor| vendor.eq_ignore_ascii_case("sts:")))
+    {
         return refuse("AssumeRole policy may only specify STS AssumeRole actions.");
     }
     if statement.contains_key("Resource") {
@@ -155,7 +157,10 @@ mod tests {
             r#""*""#,
             r#"{"Federated":"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}"#,
         ] {
-            check_one(&format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}"#), None);
+            check_one(
+                &format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}"#),
+                None,
+            );
         }
         check(
             r#"{"Statement":{"Sid":"a b","Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},
@@ -170,7 +175,10 @@ mod tests {
         check("[]", Some("This policy contains invalid Json"));
         check(r#"{"Version":"2012-10-17"}"#, Some("Missing required field Statement"));
         check(r#"{"Statement":[]}"#, Some("Could not parse the policy: Statement is empty!"));
-        check(r#"{"Version":"2030-01-01","Statement":[]}"#, Some("The policy must contain a valid version string"));
+        check(
+            r#"{"Version":"2030-01-01","Statement":[]}"#,
+            Some("The policy must contain a valid version string"),
+        );
         check(r#"{"Statements":[]}"#, Some("Unknown field Statements"));
     }
 
