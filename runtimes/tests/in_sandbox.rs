@@ -55,12 +55,8 @@ impl Fixture {
     }
 
     /// A function's directory.
-    fn code(&self, serving: &Serving) -> PathBuf {
-        let (name, text) = match serving.runtime().family() {
-            Family::Node => ("index.mjs", NODE),
-            _ => ("lambda_function.py", PYTHON),
-        };
-        let directory = self.place.path().join(serving.runtime().id());
+    fn code(&self, (name, text): (&str, &str)) -> PathBuf {
+        let directory = tempfile::tempdir_in(self.place.path()).unwrap().keep();
         std::fs::create_dir_all(directory.join("lib")).unwrap();
         std::fs::write(directory.join(name), text).unwrap();
         readable(&directory);
@@ -69,9 +65,17 @@ impl Fixture {
 
     /// Starts the function, first or last, and invokes it once.
     async fn invoke(&self, serving: &Serving, stem: bool) -> Value {
+        let file = match serving.runtime().family() {
+            Family::Node => ("index.mjs", NODE),
+            _ => ("lambda_function.py", PYTHON),
+        };
+        self.invoke_file(serving, stem, file).await
+    }
+
+    async fn invoke_file(&self, serving: &Serving, stem: bool, file: (&str, &str)) -> Value {
         let template = self.sandboxes.template(serving.template()).await.unwrap();
         let sandbox = self.sandboxes.create(&template, LIMITS).await.unwrap();
-        let task = self.code(serving);
+        let task = self.code(file);
         let own = BTreeMap::from([("_HANDLER".to_owned(), handler(serving).to_owned())]);
         let mut env = serving.command(512).env;
         let process = if stem {
@@ -227,6 +231,46 @@ async fn every_node_of_this_machine_runs_in_a_sandbox() {
                 (&json!(6), &json!("/var/task"), &json!(false))
             );
             assert_eq!(answer["hash"], "e3b0c442");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a network, the first time"]
+async fn the_sdks_are_found_without_being_packaged() {
+    let catalogue = catalogue(Search::host(), "runtimes");
+    let fixture = Fixture::new();
+    for family in [Family::Python, Family::Node] {
+        let installed =
+            runtimes::sdk::ensure(&catalogue, family, |progress| eprintln!("{progress:?}")).await.unwrap();
+        eprintln!("{installed:?}");
+        for serving in exact(&catalogue, family) {
+            let files: &[(&str, &str)] = match family {
+                Family::Node => &[
+                    (
+                        "index.mjs",
+                        "import { S3Client } from '@aws-sdk/client-s3'; export const handler = async () => S3Client.name;",
+                    ),
+                    (
+                        "index.cjs",
+                        "const { S3Client } = require('@aws-sdk/client-s3'); exports.handler = async () => S3Client.name;",
+                    ),
+                ],
+                _ => &[(
+                    "lambda_function.py",
+                    "import boto3\ndef handler(event, context):\n    return boto3.client('s3', region_name='eu-west-1').meta.service_model.service_id + 'Client'\n",
+                )],
+            };
+            for (file, stem) in files.iter().flat_map(|file| [(*file, false), (*file, true)]) {
+                let begun = std::time::Instant::now();
+                assert_eq!(
+                    fixture.invoke_file(&serving, stem, file).await,
+                    "S3Client",
+                    "{}",
+                    serving.version_label()
+                );
+                eprintln!("{} {} stem {stem}: {:?}", serving.version_label(), file.0, begun.elapsed());
+            }
         }
     }
 }
