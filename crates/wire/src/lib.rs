@@ -7,6 +7,7 @@ mod context;
 mod error;
 pub mod gateway;
 pub mod generated;
+mod pattern;
 mod protocol;
 pub mod record;
 mod route;

@@ -3,9 +3,7 @@
 //! The values are statics, generated into each service by `cargo xtask codegen`. Codecs, validation and routing read
 //! them; none of them knows a service.
 
-use std::sync::OnceLock;
-
-use fancy_regex::{Regex, RegexBuilder};
+pub use crate::pattern::Pattern;
 
 /// One AWS API.
 #[derive(Debug)]
@@ -289,56 +287,4 @@ pub struct Bounds {
 impl Bounds {
     /// No limits.
     pub const NONE: Self = Self { min: None, max: None };
-}
-
-/// A regular expression of the model, compiled when it is first needed.
-pub struct Pattern {
-    /// As the model spells it, and as messages quote it.
-    pub source: &'static str,
-    compiled: OnceLock<Option<Regex>>,
-}
-
-/// Backtracking steps before a match is given up: far above what a legal value needs.
-const BACKTRACK_STEPS_MAX: usize = 200_000;
-/// The most memory that a compiled pattern may take, in bytes.
-const PATTERN_BYTES_MAX: usize = 8 << 20;
-
-impl Pattern {
-    /// Wraps a pattern of the model.
-    pub const fn new(source: &'static str) -> Self {
-        Self { source, compiled: OnceLock::new() }
-    }
-
-    /// Whether the whole text matches. A text that is too hard to match does not.
-    pub fn matches(&self, text: &str) -> bool {
-        match self.regex() {
-            Some(regex) => regex.is_match(text).unwrap_or(false),
-            // A test compiles every generated pattern, so this is for patterns of the future.
-            None => true,
-        }
-    }
-
-    /// Whether the expression can be compiled at all.
-    pub fn compiles(&self) -> bool {
-        self.regex().is_some()
-    }
-
-    fn regex(&self) -> Option<&Regex> {
-        self.compiled
-            .get_or_init(|| {
-                // Java's `Matcher.matches` wants the whole text.
-                RegexBuilder::new(&format!(r"\A(?:{})\z", self.source))
-                    .backtrack_limit(BACKTRACK_STEPS_MAX)
-                    .delegate_size_limit(PATTERN_BYTES_MAX)
-                    .build()
-                    .ok()
-            })
-            .as_ref()
-    }
-}
-
-impl std::fmt::Debug for Pattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Pattern").field(&self.source).finish()
-    }
 }

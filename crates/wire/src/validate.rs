@@ -14,6 +14,8 @@ use crate::schema::{Bounds, Kind, Member, Service, Shape};
 use crate::value::Fields;
 use crate::{Error, Value};
 
+/// More of a value than this is not quoted, in bytes: longer than any legal value of the models.
+const SHOWN_BYTES_MAX: usize = 256 << 10;
 /// More complaints than these help nobody, and each may quote a value.
 const COMPLAINTS_MAX: usize = 20;
 
@@ -140,7 +142,7 @@ impl Check<'_> {
             _ if self.hidden || shape.holds_secrets() || !self.service.quotes_values => "Value at".to_owned(),
             // AWS does not show bytes either.
             Value::Blob(_) | Value::Structure(_) => "Value at".to_owned(),
-            value => format!("Value '{}' at", Shown(value)),
+            value => format!("Value '{}' at", shown(value)),
         };
         self.complaints.push(format!("{shown} '{}' failed to satisfy constraint: {constraint}", self.path));
     }
@@ -248,6 +250,16 @@ impl std::fmt::Display for Rule<'_> {
             Self::Values(values) => write!(f, "Member must satisfy enum value set: [{}]", values.join(", ")),
         }
     }
+}
+
+/// A value for a message, cut if it is a hostile one.
+fn shown(value: &Value) -> String {
+    let mut text = Shown(value).to_string();
+    if text.len() > SHOWN_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(SHOWN_BYTES_MAX));
+        text.push('…');
+    }
+    text
 }
 
 /// A value as Java prints it: `[a, b]`, `{key=value}`.

@@ -101,3 +101,12 @@ async fn logs_leave_the_value_out() {
         r#"{"__type":"InvalidParameterException","message":"1 validation error detected: Value at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+"}"#
     );
 }
+
+#[tokio::test]
+async fn a_hostile_value_is_not_thrown_back_whole() {
+    let sent = format!(r#"{{"Description": "{}"}}"#, "é".repeat(1 << 20));
+    let call =
+        Call { method: http::Method::PUT, ..Call::post("/2015-03-31/functions/f/configuration", sent) };
+    let text = body(&call.send(&rest_json::service()).await);
+    assert!(text.len() < 300_000 && text.contains("…' at 'description' failed"), "{}", text.len());
+}
