@@ -39,6 +39,11 @@ impl Admission {
         Ok(Permit { running })
     }
 
+    /// How many permits of an account and region are out.
+    pub(crate) fn running(&self, scope: &Scope) -> u32 {
+        self.account(scope).load(Ordering::Acquire)
+    }
+
     fn account(&self, scope: &Scope) -> Arc<AtomicU32> {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = accounts.get(scope) {

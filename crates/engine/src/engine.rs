@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::Scope;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
@@ -51,6 +52,11 @@ impl Engine {
         outcome.await.unwrap_or_else(|_| {
             Err(InvokeError::Unavailable { why: "the execution environment ended unexpectedly".to_owned() })
         })
+    }
+
+    /// How many invocations run in an account and region now.
+    pub fn running(&self, scope: &Scope) -> u32 {
+        self.shared.admission.running(scope)
     }
 
     /// After an update or a deletion: environments of the function's revisions other than those to keep stop as soon as

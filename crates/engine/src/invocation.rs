@@ -93,11 +93,11 @@ pub enum InvokeError {
         reason: ThrottleReason,
     },
     /// This machine has nothing that can serve the function's runtime.  AWS: 502 `InvalidRuntimeException`
-    #[error("{runtime} cannot run here: {advice}")]
+    #[error("{advice}")]
     RuntimeUnavailable {
         /// What was asked for.
         runtime: Runtime,
-        /// How to get it.
+        /// Why, and how to get it.
         advice: String,
     },
     /// The platform failed, not the function.  AWS: 500 `ServiceException`

@@ -107,11 +107,11 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
     /// Nothing on this machine serves the runtime.
-    #[error("{runtime} cannot run here: {advice}")]
+    #[error("{advice}")]
     RuntimeUnavailable {
         /// What was asked for.
         runtime: Runtime,
-        /// How to get it.
+        /// Why, and how to get it.
         advice: String,
     },
     /// The package has no program to start: the function's fault, reported as `Runtime.InvalidEntrypoint`.

@@ -18,7 +18,7 @@ use super::deadlines::{Deadlines, Due};
 use super::outcome::{self, Circumstances};
 use super::state::{Action, Death, Event, InitResult, Phase, Refusal, StartFailure, State, Verdict};
 use crate::engine::Shared;
-use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Process, StartError, Usage};
+use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Fault, Process, StartError, Usage};
 use crate::logs::{InitReport, Journal, Output, Phase as InitPhase, Platform, Report, Status};
 use crate::placement::{Command, EnvironmentId, Held, Job, Offered, Pool, Ticket};
 use crate::runtime_api::{self, Call, CallKind, Posted};
@@ -26,6 +26,8 @@ use crate::{InvokeError, Outcome, Start};
 
 /// Calls of a runtime that may wait to be looked at.
 const CALLS_WAITING: usize = 8;
+/// How long a cell may take to start or kill a process: milliseconds, unless something is very wrong.
+const CELL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Before the next try when a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -317,6 +319,7 @@ impl Environment {
             }
             Action::Park => {
                 self.deadlines.clear(Due::Release);
+                self.deadlines.set(Due::Rest, Instant::now() + self.engine.options.limits.freeze_after);
                 if let Some(Reply::Next(reply)) = self.call.take() {
                     self.parked = Some(reply);
                 }
@@ -360,7 +363,7 @@ impl Environment {
         self.starting_since = Some(Instant::now());
         self.exited = None;
         let framed = version.runtime.family() != Family::Provided;
-        let Process { stdout, stderr, exited } = cell.start(variables).await?;
+        let Process { stdout, stderr, exited } = in_time("start a runtime", cell.start(variables)).await?;
         (self.stdout, self.stderr) = (Some(Output::new(stdout, framed)), Some(Output::new(stderr, false)));
         self.exit = Some(exited);
         Ok(())
@@ -481,6 +484,8 @@ impl Environment {
     /// Everything the function has printed for this invocation, then END and REPORT.
     fn settle(&mut self) {
         let Some(settlement) = self.unsettled.take() else { return };
+        // A child that was killed for its memory is the function's affair once the function has answered.
+        self.oom_kills_seen = self.usage.oom_kills;
         self.drain();
         let report = Report {
             request_id: settlement.request_id,
@@ -536,6 +541,9 @@ impl Environment {
         for due in [Due::Init, Due::Invocation, Due::Release] {
             self.deadlines.clear(due);
         }
+        if self.usage == Usage::default() {
+            self.measure();
+        }
         let held = Held { memory_bytes: self.usage.memory_bytes, init: self.init };
         match self.pool.offer(self.id, held) {
             Offered::Job(job) => {
@@ -543,9 +551,7 @@ impl Environment {
                 self.follow_ups.push_back(Event::Assigned(id));
             }
             Offered::Wait => {
-                let now = Instant::now();
-                self.deadlines.set(Due::Rest, now + self.engine.options.limits.freeze_after);
-                self.deadlines.set(Due::Expiry, now + self.engine.options.limits.idle_age);
+                self.deadlines.set(Due::Expiry, Instant::now() + self.engine.options.limits.idle_age);
             }
             Offered::Stop => self.follow_ups.push_back(Event::Retire),
         }
@@ -575,7 +581,7 @@ impl Environment {
             self.deadlines.clear(due);
         }
         let killed = match &self.cell {
-            Some(cell) => cell.kill().await,
+            Some(cell) => in_time("kill a function's processes", cell.kill()).await,
             None => Ok(()),
         };
         self.drain();
@@ -640,6 +646,14 @@ fn print(journal: &mut Journal, pool: &Pool, line: String) {
         return;
     }
     journal.write(line);
+}
+
+/// A cell that does not do what it is told is of no use any longer.
+async fn in_time<T, E: From<Fault>>(what: &str, done: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    match tokio::time::timeout(CELL_TIMEOUT, done).await {
+        Ok(done) => done,
+        Err(_) => Err(Fault(format!("{what}: no answer within {CELL_TIMEOUT:?}")).into()),
+    }
 }
 
 async fn ended(exit: &mut Option<BoxFuture<'static, Exit>>) -> Exit {

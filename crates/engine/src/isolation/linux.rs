@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::{Family, FunctionVersion, limits};
-use runtimes::{Catalogue, Serving};
+use runtimes::{Catalogue, Fit, Serving};
 use sandbox::{Limits, Sandbox, Sandboxes, Specialisation};
 use tokio::net::TcpListener;
 
@@ -88,7 +88,7 @@ impl Linux {
         let command = serving.command(version.memory_mib);
         Ok(LinuxCell {
             sandbox,
-            runtime_version: serving.version_label(),
+            runtime_version: runtime_version(&serving),
             family: version.runtime.family(),
             command,
             entrypoint,
@@ -219,6 +219,15 @@ impl Cell for LinuxCell {
                 tracing::warn!(%error, "sandbox not destroyed");
             }
         })
+    }
+}
+
+/// What serves the function, and loudly when it is not the very version.
+fn runtime_version(serving: &Serving) -> String {
+    let label = serving.version_label();
+    match serving.fit() {
+        Fit::Nearest => format!("{label} (the nearest to {} on this machine)", serving.runtime()),
+        _ => label,
     }
 }
 

@@ -8,10 +8,16 @@ use domain::{Clock, FunctionVersion, LogLine, Scope, Timestamp, limits};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// Lines that may wait for room in the channel before the function's output is left in its pipes.
-const WAITING_LINES: usize = 512;
-/// Lines that may wait at all: the platform's own do not stop, but they are few.
-const WAITING_LINES_MAX: usize = 4096;
+/// What may wait for room in the channel before the function's output is left in its pipes.
+const CONGESTED: Waiting = Waiting { lines: 512, bytes: 1024 * 1024 };
+/// What may wait at all: the platform's own lines do not stop, but they are few.
+const WAITING_MAX: Waiting = Waiting { lines: 4096, bytes: 8 * 1024 * 1024 };
+
+/// How much waits.
+struct Waiting {
+    lines: usize,
+    bytes: usize,
+}
 
 pub(crate) struct Journal {
     scope: Scope,
@@ -20,6 +26,7 @@ pub(crate) struct Journal {
     clock: Arc<dyn Clock>,
     sender: mpsc::Sender<LogLine>,
     waiting: VecDeque<LogLine>,
+    waiting_bytes: usize,
     dropped: u64,
     tail: Option<Vec<u8>>,
 }
@@ -39,6 +46,7 @@ impl Journal {
             clock,
             sender,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             dropped: 0,
             tail: None,
         }
@@ -87,7 +95,7 @@ impl Journal {
 
     /// Whether so much waits that functions had better not print more.
     pub(crate) fn is_congested(&self) -> bool {
-        self.waiting.len() >= WAITING_LINES
+        self.exceeds(&CONGESTED)
     }
 
     /// Sends one waiting line when there is room; waits for ever when none waits.
@@ -99,15 +107,20 @@ impl Journal {
         match self.sender.reserve().await {
             Ok(permit) => {
                 if let Some(line) = self.waiting.pop_front() {
+                    self.waiting_bytes -= line.message.len();
                     permit.send(line);
                 }
             }
-            Err(_) => self.waiting.clear(),
+            Err(_) => {
+                self.waiting.clear();
+                self.waiting_bytes = 0;
+            }
         }
     }
 
     fn wait(&mut self, line: LogLine) {
-        if self.waiting.len() < WAITING_LINES_MAX {
+        if !self.exceeds(&WAITING_MAX) {
+            self.waiting_bytes += line.message.len();
             self.waiting.push_back(line);
             return;
         }
@@ -115,6 +128,10 @@ impl Journal {
         if self.dropped.is_power_of_two() {
             tracing::warn!(stream = %self.stream, dropped = self.dropped, "log lines dropped: nobody takes them");
         }
+    }
+
+    fn exceeds(&self, bound: &Waiting) -> bool {
+        self.waiting.len() >= bound.lines || self.waiting_bytes >= bound.bytes
     }
 
     fn keep_tail(&mut self, message: &str) {

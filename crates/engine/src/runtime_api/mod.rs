@@ -10,7 +10,6 @@ mod reply;
 mod route;
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use bytes::Bytes;
 use domain::limits;
@@ -19,7 +18,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -34,9 +33,6 @@ pub(crate) const CONNECTIONS_MAX: usize = 32;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Header lines of one request.
 const HEADERS_MAX: usize = 64;
-/// How long a request's head may take to arrive once its connection is open or its first byte is there.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
@@ -83,11 +79,11 @@ pub(crate) async fn serve(stream: TcpStream, generation: u64, calls: mpsc::Sende
         async move { Ok::<_, Infallible>(answer(request, generation, &calls).await) }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
         .auto_date_header(false)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .header_read_timeout(HEAD_TIMEOUT)
+        // A runtime says nothing for as long as its function runs; a connection that idles is no fault.
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "runtime connection ended");

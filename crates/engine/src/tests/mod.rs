@@ -4,6 +4,7 @@ mod lifecycle;
 mod logs;
 mod placement;
 mod runtime_api;
+mod soak;
 
 use std::future::Future;
 use std::sync::Arc;
