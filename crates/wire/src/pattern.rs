@@ -61,7 +61,7 @@ impl std::fmt::Debug for Pattern {
     }
 }
 
-/// Says the same in the syntax of Rust's engines, where `\\w`, `\\d` and `\\s` would be Unicode's and a dot would match
+/// Says the same in the syntax of Rust's engines, where `\w`, `\d` and `\s` would be Unicode's and a dot would match
 /// the rarer line ends.
 fn from_java(source: &str) -> String {
     // An expression that sets its own flags means its dots.
