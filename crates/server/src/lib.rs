@@ -1,1 +1,14 @@
-//! The server crate.
+//! The composition root: opens the store, starts the engine and the services, listens, and drains at the end.
+
+pub mod config;
+mod confine;
+mod facts;
+mod identity;
+mod reset;
+mod routes;
+mod sdk;
+mod start;
+
+pub use config::Config;
+pub use facts::Facts;
+pub use start::{Prepared, Server};
