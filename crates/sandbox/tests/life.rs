@@ -228,6 +228,11 @@ async fn the_server_sees_the_runtime_api() {
     served.await.unwrap();
 }
 
+#[test]
+fn all_of_this_holds_without_root() {
+    again_without_root("all_of_this_holds_without_root");
+}
+
 fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }

@@ -62,6 +62,12 @@ pub(super) struct Made {
     specialised: bool,
 }
 
+/// A sandbox whose init could not set itself up.
+pub(super) struct Failed {
+    pub(super) child: sys::Child,
+    pub(super) error: String,
+}
+
 impl Making {
     /// Clones the init. What it needs of the host is opened before, for in there nothing of the host can be.
     pub(super) fn start(
@@ -95,10 +101,10 @@ impl Making {
     }
 
     /// Takes what the init has opened; gives the descriptors for the server.
-    pub(super) fn finish(self) -> Result<(Made, Vec<(Fd, OwnedFd)>), (sys::Child, String)> {
+    pub(super) fn finish(self) -> Result<(Made, Vec<(Fd, OwnedFd)>), Failed> {
         let inside = match Inside::receive(&self.set_up) {
             Ok(inside) => inside,
-            Err(error) => return Err((self.child, error)),
+            Err(error) => return Err(Failed { child: self.child, error }),
         };
         let Self { child, tmp, requests, controls, set_up: _ } = self;
         let mut fds = vec![(Fd::Init, requests)];

@@ -117,8 +117,9 @@ const CLONE_NAMESPACES: u32 = (libc::CLONE_NEWNS
 const SOCKET_FAMILIES: &[u32] =
     &[libc::AF_UNIX as u32, libc::AF_INET as u32, libc::AF_INET6 as u32, libc::AF_NETLINK as u32];
 
-/// Requests of `ioctl` that type into a terminal.
-const IOCTLS_DENIED: &[u32] = &[libc::TIOCSTI as u32, libc::TIOCLINUX as u32];
+/// Requests of `ioctl` that type into a terminal: `TIOCSTI` and `TIOCLINUX` of asm-generic/ioctls.h. The kernel
+/// looks at the low half only.
+const IOCTLS_DENIED: &[u32] = &[0x5412, 0x541c];
 
 /// Offsets in `struct seccomp_data` of linux/seccomp.h; the arguments' low halves on a little-endian machine.
 const NUMBER: u32 = 0;
@@ -174,6 +175,7 @@ fn number(call: c_long) -> u32 {
     u32::try_from(call).expect("system call numbers are small")
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "operation codes are below 256")]
 const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter { code: code as u16, jt, jf, k }
 }
@@ -211,8 +213,9 @@ mod tests {
         let mut data = [0u32; 16];
         (data[0], data[1]) = (call, architecture);
         for (index, argument) in arguments.into_iter().enumerate() {
-            data[4 + 2 * index] = (argument & 0xffff_ffff) as u32;
-            data[5 + 2 * index] = (argument >> 32) as u32;
+            let halves = [argument & 0xffff_ffff, argument >> 32];
+            data[4 + 2 * index] = u32::try_from(halves[0]).unwrap();
+            data[5 + 2 * index] = u32::try_from(halves[1]).unwrap();
         }
         let (program, mut at, mut value) = (program(), 0, 0);
         loop {

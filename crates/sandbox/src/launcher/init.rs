@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
-use rustix::thread::{CapabilitySet, CapabilitySets};
+use rustix::thread::CapabilitySet;
 
 use super::users::Rights;
 use super::{exec, mounts, sys};
@@ -126,13 +126,6 @@ fn mount_own(tmp: &OwnedFd) -> io::Result<()> {
 /// Joins the sandbox's user namespace and keeps only what starting and ending processes takes.
 fn drop_rights(plan: &Plan<'_>) -> io::Result<()> {
     sys::join_user(plan.user)?;
-    for capability in CapabilitySet::all().iter().filter(|one| one.bits().count_ones() == 1) {
-        match rustix::thread::remove_capability_from_bounding_set(capability) {
-            // A capability that this kernel does not have.
-            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
     let (uid, gid) = match plan.rights {
         Rights::Root { .. } => {
             rustix::thread::set_thread_groups(&[])?;
@@ -144,9 +137,7 @@ fn drop_rights(plan: &Plan<'_>) -> io::Result<()> {
     exec::become_user(uid, gid)?;
     rustix::thread::set_no_new_privs(true)?;
     sys::install_filter(plan.filter)?;
-    let kept = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::KILL;
-    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
-    rustix::thread::set_capabilities(None, sets)?;
+    sys::keep_capabilities(CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::KILL)?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // Changing ids has cleared it.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -22,7 +22,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::{Resource, Rlimit, Signal};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{CapabilitySet, UnshareFlags};
 
 use self::serve::Server;
 use self::users::{Rights, Users};
@@ -31,6 +31,22 @@ use crate::channel;
 use crate::message::{self, Configure, Reply};
 use crate::net::NetSpec;
 use crate::spec::Grant;
+
+/// What making sandboxes takes of root's rights; the rest is given up at the start.
+const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN // namespaces and mounts
+    .union(CapabilitySet::SYS_CHROOT) // joining a mount namespace
+    .union(CapabilitySet::SETUID) // mapping ids into user namespaces
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP) // giving up more
+    .union(CapabilitySet::MKNOD) // the devices of a template
+    .union(CapabilitySet::NET_ADMIN) // a sandbox's own network namespace
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::DAC_OVERRIDE) // code that belongs to others, and cgroup files
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::CHOWN)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::KILL);
 
 /// Becomes the launcher: never returns. For main, when the first argument is [`crate::LAUNCHER_ARGUMENT`], before
 /// anything else.
@@ -117,6 +133,9 @@ fn prepare(configure: Configure) -> Result<(Reply, Prepared), String> {
     let roots = roots.collect::<Result<_, _>>()?;
     let users = Users::new(rights, configure.sandboxes_max)
         .map_err(|error| format!("make a user namespace: {error}"))?;
+    if matches!(rights, Rights::Root { .. }) {
+        sys::keep_capabilities(KEPT).map_err(|error| format!("give up capabilities: {error}"))?;
+    }
     let (groups, strength) = Groups::prepare(&configure.cgroup, rights == Rights::Rootless, granted(rights));
     let prepared = Prepared {
         rights,

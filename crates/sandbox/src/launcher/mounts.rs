@@ -22,13 +22,25 @@ pub(super) struct Tmpfs {
     pub(super) mount: OwnedFd,
 }
 
+/// Files and directories that fit a tmpfs, for each MiB of its size: they take kernel memory beside it.
+const FILES_PER_MIB: u64 = 256;
+
+fn files_max(size_mib: u32) -> String {
+    (u64::from(size_mib) * FILES_PER_MIB).to_string()
+}
+
 /// Makes a tmpfs owned by the given user. It needs a size from the start: an unlimited one cannot be limited later.
 pub(super) fn tmpfs(size_mib: u32, mode: &str, owner: u32, attributes: MountAttrFlags) -> io::Result<Tmpfs> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let owner = owner.to_string();
-    for (key, value) in
-        [("size", format!("{size_mib}m").as_str()), ("mode", mode), ("uid", &owner), ("gid", &owner)]
-    {
+    let files = files_max(size_mib);
+    for (key, value) in [
+        ("size", format!("{size_mib}m").as_str()),
+        ("mode", mode),
+        ("uid", &owner),
+        ("gid", &owner),
+        ("nr_inodes", &files),
+    ] {
         fsconfig_set_string(context.as_fd(), key, value)?;
     }
     fsconfig_create(context.as_fd())?;
@@ -39,6 +51,7 @@ pub(super) fn tmpfs(size_mib: u32, mode: &str, owner: u32, attributes: MountAttr
 /// Resizes a tmpfs where it is mounted, whoever sees it. Shrinking below what is in use fails.
 pub(super) fn resize(context: &OwnedFd, size_mib: u32) -> io::Result<()> {
     fsconfig_set_string(context.as_fd(), "size", format!("{size_mib}m"))?;
+    fsconfig_set_string(context.as_fd(), "nr_inodes", files_max(size_mib))?;
     Ok(fsconfig_reconfigure(context.as_fd())?)
 }
 

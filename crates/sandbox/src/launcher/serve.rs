@@ -276,7 +276,7 @@ impl Server {
                         self.reply(request, &Reply::Created { sandbox: id, fds: kinds }, &fds);
                         State::Made(made)
                     }
-                    Err((child, error)) => {
+                    Err(create::Failed { child, error }) => {
                         create::kill(&child, &sandbox.group);
                         self.reply(request, &Reply::Failed(error), &[]);
                         State::Dying { child, requests: Vec::new(), reaped: false }

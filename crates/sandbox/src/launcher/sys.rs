@@ -9,7 +9,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use rustix::process::Pid;
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
+};
 
 /// `struct clone_args` of linux/sched.h.
 #[repr(C)]
@@ -246,10 +248,29 @@ pub(super) fn execute(program: &CStr, argv: &[CString], env: &[CString]) -> io::
     io::Error::last_os_error()
 }
 
-/// Limits a resource, hard and soft.
+/// Limits a resource, hard and soft, where it is not limited further already.
 pub(super) fn limit(resource: rustix::process::Resource, value: u64) -> io::Result<()> {
+    let value = rustix::process::getrlimit(resource).maximum.map_or(value, |now| now.min(value));
     let limit = rustix::process::Rlimit { current: Some(value), maximum: Some(value) };
     Ok(rustix::process::setrlimit(resource, limit)?)
+}
+
+/// Gives up all capabilities but these, and those that a program executed here could gain, for good.
+pub(super) fn keep_capabilities(kept: CapabilitySet) -> io::Result<()> {
+    for capability in CapabilitySet::all().iter() {
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            // A capability that this kernel does not have.
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let had = rustix::thread::capabilities(None)?;
+    let sets = CapabilitySets {
+        effective: had.effective & kept,
+        permitted: had.permitted & kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
 }
 
 /// Takes ownership of a descriptor number that [`place`] has just filled.

@@ -84,6 +84,31 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Runs every test of this binary but the named one again as an ordinary user, where those may make namespaces.
+pub fn again_without_root(but: &str) {
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    if !is_root() {
+        return;
+    }
+    let as_nobody = |program: &Path| {
+        let mut command = std::process::Command::new(program);
+        command.uid(NOBODY).gid(NOBODY).current_dir("/");
+        command
+    };
+    if !as_nobody(Path::new("unshare")).args(["--user", "true"]).status().is_ok_and(|status| status.success())
+    {
+        return;
+    }
+    // The build directory may be where only its owner can go.
+    let place = tempfile::tempdir().unwrap();
+    open_to_all(place.path());
+    let program = place.path().join("tests");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let output = as_nobody(&program).args(["--skip", but]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// What a program said, and how it ended.
 #[derive(Debug)]
 pub struct Finished {
