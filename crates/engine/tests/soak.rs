@@ -1,0 +1,90 @@
+//! Real sandboxes under functions that crash, hang, eat memory and are updated: everything is answered, nothing is left.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{FunctionKey, InvokeError, Limits};
+use support::{Fixture, text};
+use uuid::Uuid;
+
+const CALLERS: u64 = 6;
+const INVOCATIONS_EACH: u64 = 40;
+
+const UNRULY: &str = r"
+import os, signal, sys, time
+def handler(event, context):
+    what = event['what']
+    print('doing', what)
+    open(f'/tmp/{os.getpid()}', 'w').write('x' * 10000)
+    if what == 0: os._exit(3)
+    if what == 1: time.sleep(60)
+    if what == 2: os.kill(os.getpid(), signal.SIGSEGV)
+    if what == 3: return len(bytearray(400 * 1024 * 1024))
+    if what == 4: raise ValueError('no')
+    if what == 5: os.spawnlp(os.P_NOWAIT, 'sleep', 'sleep', '60')
+    if what == 6: return 'x' * 7_000_000
+    return event['number']
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_failures_is_answered_and_leaves_nothing_behind() {
+    let limits = Limits { idle_age: Duration::from_secs(1), ..Limits::default() };
+    let fixture = Arc::new(Fixture::with(limits).await);
+    let mut version = fixture.python(UNRULY);
+    version.memory_mib = 128;
+    version.timeout = Duration::from_millis(700);
+    fixture.invoke(&version, r#"{"what": 9, "number": 0}"#).await;
+    let descriptors = descriptors();
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (fixture, mut version) = (Arc::clone(&fixture), version.clone());
+            tokio::spawn(async move {
+                for number in 0..INVOCATIONS_EACH {
+                    // Every caller takes the kinds in another order; half of all are good.
+                    let what = (number * 7 + caller * 3) % 14;
+                    let payload = format!(r#"{{"what": {what}, "number": {number}}}"#);
+                    let outcome = match fixture.try_invoke(&version, &payload).await {
+                        Ok(outcome) => outcome,
+                        Err(InvokeError::Throttled { .. }) => continue,
+                        Err(error) => panic!("{error}"),
+                    };
+                    match what {
+                        0..=4 | 6 => assert!(outcome.function_error.is_some(), "{what}: {}", text(&outcome)),
+                        _ => assert_eq!(text(&outcome), number.to_string()),
+                    }
+                    if number % 15 == 14 {
+                        let former = std::mem::replace(&mut version.revision, Uuid::new_v4());
+                        assert_ne!(former, version.revision);
+                        fixture.engine.retire(&FunctionKey::of(&version), [version.revision]);
+                    }
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    fixture.engine.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(fixture.engine.running(&version.scope), 0);
+    // What was made ahead of time is still there, and nothing else.
+    let launcher = fixture.sandboxes.launcher_pid().unwrap();
+    let gone = async {
+        while children(launcher) > 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the sandboxes are gone");
+    let left = self::descriptors();
+    assert!(left <= descriptors + 20, "{descriptors} descriptors became {left}");
+}
+
+fn children(pid: u32) -> usize {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().count()
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
