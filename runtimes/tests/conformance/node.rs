@@ -1,10 +1,11 @@
 //! Node.js.
 
 use domain::{Family, Runtime};
+use runtimes::Fit;
 use serde_json::{Value, json};
 
 use crate::api::Report;
-use crate::machine::{ARN, Function, Machine, REQUEST_ID, as_runtime, everywhere};
+use crate::machine::{ARN, Function, Machine, REQUEST_ID, as_runtime, catalogue, everywhere};
 
 const HANDLER: &str = "index.handler";
 
@@ -12,9 +13,14 @@ fn each(test: impl Fn(&Machine)) {
     everywhere(Family::Node, test);
 }
 
-/// With callbacks: a runtime before 24, whatever Node serves it.
+/// With callbacks: the runtimes before 24 that this machine has, and one of them whatever Node serves it.
 fn classic(test: impl Fn(&Machine)) {
-    as_runtime(Runtime::Node20, test);
+    for runtime in [Runtime::Node18, Runtime::Node20, Runtime::Node22] {
+        let is_exact = catalogue().serve(runtime).is_ok_and(|serving| serving.fit() == Fit::Exact);
+        if is_exact || runtime == Runtime::Node20 {
+            as_runtime(runtime, &test);
+        }
+    }
 }
 
 /// Without: a runtime since 24, whatever Node serves it.
