@@ -155,8 +155,9 @@ impl Sandboxes {
 
     /// Ends the launcher, and with it every sandbox, and waits until nothing of them is left.
     pub async fn shutdown(&self) {
-        self.shared.socket.close();
+        // Taken first: at the end of the socket the reader would take it.
         let child = lock(&self.shared.child).take();
+        self.shared.socket.close();
         if let Some(mut child) = child {
             // The launcher ends by itself; waiting fails only when someone else has waited for it.
             let _ = tokio::task::spawn_blocking(move || child.wait()).await;

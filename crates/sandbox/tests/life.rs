@@ -3,7 +3,7 @@
 mod support;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandbox::{Cpu, Exit, Limits, Specialisation};
 use support::*;
@@ -140,7 +140,7 @@ async fn limits_and_statistics_follow_what_is_asked() {
     if strength.cpu.is_enforced() {
         assert!(stats.cpu_time.unwrap() > Duration::from_millis(20), "{stats:?}");
         sandbox.set_limits(&Limits { cpu: Cpu::Quota(100), ..LIMITS }).unwrap();
-        let (before, clock) = (sandbox.stats().unwrap().cpu_time.unwrap(), std::time::Instant::now());
+        let (before, clock) = (sandbox.stats().unwrap().cpu_time.unwrap(), Instant::now());
         sh(&sandbox, spin).await;
         let used = sandbox.stats().unwrap().cpu_time.unwrap() - before;
         assert!(used.as_secs_f64() / clock.elapsed().as_secs_f64() < 0.2, "a tenth was allowed");
@@ -170,10 +170,12 @@ async fn sandboxes_come_and_go_leaving_nothing() {
             sandbox.destroy().await.unwrap();
         }
     }
-    // Slots keep their user namespaces: twelve were in use at a time, and spares are made.
-    let after = descriptors(launcher);
-    assert!(after <= before + 12, "{before} descriptors became {after}");
-    assert_eq!(children(launcher), 0);
+    // At times one user namespace is being made ahead.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while descriptors(launcher) > before || children(launcher) > 0 {
+        assert!(Instant::now() < deadline, "{before} descriptors became {}", descriptors(launcher));
+        tokio::task::yield_now().await;
+    }
     assert_eq!(groups(launcher), 0, "sandbox groups are left");
     fixture.sandboxes.shutdown().await;
     assert!(!Path::new(&format!("/proc/{launcher}")).exists());
@@ -228,13 +230,94 @@ async fn the_server_sees_the_runtime_api() {
     served.await.unwrap();
 }
 
+#[tokio::test]
+async fn many_requests_at_a_time_are_all_answered() {
+    let fixture = Fixture::new().await;
+    let task = fixture.code("task", "a.txt", "code");
+    let mut making = tokio::task::JoinSet::new();
+    for _ in 0..24 {
+        let (sandboxes, template, task) = (fixture.sandboxes.clone(), fixture.template.clone(), task.clone());
+        making.spawn(async move {
+            let sandbox = sandboxes.create(&template, LIMITS).await.unwrap();
+            sandbox.specialise(Specialisation::of(task, 64, LIMITS)).await.unwrap();
+            let said = sh(&sandbox, "cat /var/task/a.txt").await;
+            sandbox.destroy().await.unwrap();
+            said
+        });
+    }
+    assert_eq!(making.join_all().await, vec!["code"; 24]);
+    assert_eq!(groups(fixture.sandboxes.launcher_pid().unwrap()), 0);
+}
+
+#[tokio::test]
+async fn a_creation_that_nobody_waits_for_leaves_nothing() {
+    let fixture = Fixture::new().await;
+    {
+        let creation = fixture.sandboxes.create(&fixture.template, LIMITS);
+        let _ = tokio::time::timeout(Duration::ZERO, creation).await;
+    }
+    let launcher = fixture.sandboxes.launcher_pid().unwrap();
+    fixture.sandbox().await.destroy().await.unwrap();
+    while groups(launcher) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn code_belongs_to_root_inside() {
+    let fixture = Fixture::new().await;
+    if !is_root() {
+        return;
+    }
+    let sandbox = fixture.sandbox().await;
+    let task = fixture.code("task", "a.txt", "code");
+    sandbox.specialise(Specialisation::of(&task, 64, LIMITS)).await.unwrap();
+    let owners =
+        sh(&sandbox, "stat -c '%u:%g' / /etc/passwd /usr/bin /dev/null /var/task /var/task/a.txt /tmp").await;
+    assert_eq!(owners, "0:0\n".repeat(7));
+}
+
+#[tokio::test]
+async fn ordinary_programs_work_behind_the_filter() {
+    let fixture = Fixture::new().await;
+    let sandbox = fixture.sandbox().await;
+    sandbox.set_limits(&Limits { memory_mib: 1024, ..LIMITS }).unwrap();
+    let program = r#"
+import asyncio, multiprocessing, os, sqlite3, ssl, subprocess, tempfile, threading, time
+thread = threading.Thread(target=lambda: print("thread", flush=True)); thread.start(); thread.join()
+print(subprocess.run(["/bin/echo", "child"], capture_output=True, text=True).stdout, end="", flush=True)
+async def main():
+    child = await asyncio.create_subprocess_exec("/bin/echo", "async child", stdout=asyncio.subprocess.PIPE)
+    print((await child.communicate())[0].decode(), end="", flush=True)
+asyncio.run(main())
+def double(pipe): pipe.send(42)
+here, there = multiprocessing.Pipe()
+process = multiprocessing.Process(target=double, args=(there,)); process.start(); print(here.recv(), flush=True); process.join()
+database = sqlite3.connect(os.path.join(tempfile.mkdtemp(), "db")); database.execute("create table t (a)"); database.commit()
+os.memfd_create("x")
+print(len(ssl.create_default_context().get_ca_certs()) > 10, len(os.urandom(8)), time.tzname[0], flush=True)
+"#;
+    let finished = python(&sandbox, program).await;
+    assert_eq!(finished.stdout, "thread\nchild\nasync child\n42\nTrue 8 UTC\n", "{}", finished.stderr);
+    if Path::new("/usr/bin/node").exists() {
+        let program = "const {Worker} = require('worker_threads'); const {execSync} = require('child_process');
+            process.stdout.write(execSync('echo child').toString());
+            new Worker('require(\"worker_threads\").parentPort.postMessage(42)', {eval: true}).on('message', m => console.log(m));";
+        let finished = run(&sandbox, &["/usr/bin/node", "-e", program]).await;
+        assert_eq!(finished.stdout, "child\n42\n", "{}", finished.stderr);
+    }
+}
+
 #[test]
 fn all_of_this_holds_without_root() {
     again_without_root("all_of_this_holds_without_root");
 }
 
+/// Open descriptors, without those of user namespaces: they are kept for the next sandboxes.
 fn descriptors(pid: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let links = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    links.filter(|link| !link.to_string_lossy().starts_with("user:")).count()
 }
 
 fn children(pid: u32) -> usize {
