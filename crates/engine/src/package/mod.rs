@@ -22,7 +22,7 @@ mod unpack;
 mod hostile;
 
 pub use inspect::{Info, inspect};
-pub use packages::{Blobs, Hook, Packages, UnpackError};
+pub use packages::{Hook, Packages, Source, UnpackError};
 
 use domain::limits::{UNZIPPED_BYTES, ZIP_BYTES};
 

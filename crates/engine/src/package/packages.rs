@@ -12,21 +12,37 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use domain::CodeRef;
 use sha2::{Digest, Sha256};
+use store::{BlobId, Blobs};
 use tokio::sync::{OnceCell, Semaphore};
 use tracing::warn;
 use uuid::Uuid;
 
 use super::{PackageError, unpack};
 
-/// Reads a stored zip; on a thread that may wait.
-pub type Blobs = Arc<dyn Fn(&CodeRef) -> io::Result<Bytes> + Send + Sync>;
+/// Reads stored zips; on a thread that may wait.
+#[derive(Clone)]
+pub struct Source(Arc<ReadZip>);
+
+type ReadZip = dyn Fn(&CodeRef) -> io::Result<Bytes> + Send + Sync;
+
+impl From<Blobs> for Source {
+    fn from(blobs: Blobs) -> Self {
+        Self(Arc::new(move |code| read_blob(&blobs, code)))
+    }
+}
+
+impl<F: Fn(&CodeRef) -> io::Result<Bytes> + Send + Sync + 'static> From<Arc<F>> for Source {
+    fn from(read: Arc<F>) -> Self {
+        Self(read)
+    }
+}
 
 /// Prepares an unpacked directory before anyone sees it, such as by byte-compiling Python; on a thread that may wait.
 /// The directory is a tenant's: a hook must not follow its links. An error is logged, and the package served as it is.
@@ -85,7 +101,7 @@ pub struct Packages {
 
 struct Inner {
     code_dir: PathBuf,
-    blobs: Blobs,
+    source: Source,
     hook: Option<Hook>,
     /// What is unpacked or being unpacked, by directory name: callers for the same content wait for one of them.
     known: Mutex<HashMap<String, Arc<OnceCell<PathBuf>>>>,
@@ -95,16 +111,20 @@ struct Inner {
 
 impl Packages {
     /// Opens the cache in `code_dir`, making it if needed. Leftovers of a crash are deleted in the background.
-    pub fn new(code_dir: impl Into<PathBuf>, blobs: Blobs) -> io::Result<Self> {
-        Self::open(code_dir.into(), blobs, None)
+    pub fn new(code_dir: impl Into<PathBuf>, source: impl Into<Source>) -> io::Result<Self> {
+        Self::open(code_dir.into(), source.into(), None)
     }
 
     /// The same, with a hook that prepares each directory.
-    pub fn with_hook(code_dir: impl Into<PathBuf>, blobs: Blobs, hook: Hook) -> io::Result<Self> {
-        Self::open(code_dir.into(), blobs, Some(hook))
+    pub fn with_hook(
+        code_dir: impl Into<PathBuf>,
+        source: impl Into<Source>,
+        hook: Hook,
+    ) -> io::Result<Self> {
+        Self::open(code_dir.into(), source.into(), Some(hook))
     }
 
-    fn open(code_dir: PathBuf, blobs: Blobs, hook: Option<Hook>) -> io::Result<Self> {
+    fn open(code_dir: PathBuf, source: Source, hook: Option<Hook>) -> io::Result<Self> {
         fs::create_dir_all(&code_dir)?;
         let leftovers = find_leftovers(&code_dir, &boot_id())?;
         if !leftovers.is_empty() {
@@ -112,7 +132,7 @@ impl Packages {
         }
         let at_once =
             Semaphore::new(std::thread::available_parallelism().map_or(2, |count| count.get().max(2)));
-        Ok(Self { inner: Arc::new(Inner { code_dir, blobs, hook, known: Mutex::default(), at_once }) })
+        Ok(Self { inner: Arc::new(Inner { code_dir, source, hook, known: Mutex::default(), at_once }) })
     }
 
     /// The directory that a package is unpacked in, unpacking it if it is not.
@@ -122,10 +142,7 @@ impl Packages {
 
     /// One directory for a list of layers, each unpacked over those before it, as Lambda fills `/opt`.
     pub async fn merged(&self, layers: &[CodeRef]) -> Result<PathBuf, UnpackError> {
-        match layers {
-            [only] => self.unpacked(only).await,
-            _ => self.directory(merged_name(layers)?, layers).await,
-        }
+        self.directory(Self::merged_name(layers)?, layers).await
     }
 
     /// Deletes a package's directory. The caller knows that no function names it and no environment runs it; should
@@ -134,11 +151,19 @@ impl Packages {
         self.remove_directory(unpacked_name(code)?).await
     }
 
-    /// Deletes the directory of a list of layers, under the same conditions.
-    pub async fn remove_merged(&self, layers: &[CodeRef]) -> Result<(), UnpackError> {
+    /// Deletes the directories whose names `keep` refuses: SHA-256 of zips, and `layers-…` of lists of them (see
+    /// [`Packages::merged_name`]). Under the same conditions as [`Packages::remove`].
+    pub async fn retain(&self, keep: impl Fn(&str) -> bool + Send + 'static) -> Result<(), UnpackError> {
+        let inner = self.inner.clone();
+        let removed = tokio::task::spawn_blocking(move || inner.retain(keep)).await;
+        removed.unwrap_or(Err(UnpackError::Died))
+    }
+
+    /// The name of the directory of a list of layers.
+    pub fn merged_name(layers: &[CodeRef]) -> Result<String, UnpackError> {
         match layers {
-            [only] => self.remove(only).await,
-            _ => self.remove_directory(merged_name(layers)?).await,
+            [only] => unpacked_name(only),
+            _ => list_name(layers),
         }
     }
 
@@ -185,13 +210,26 @@ impl Inner {
         unpack::make_root(making)?;
         for code in zips {
             let zip =
-                (self.blobs)(code).map_err(|source| UnpackError::Blob { code: code.clone(), source })?;
+                (self.source.0)(code).map_err(|source| UnpackError::Blob { code: code.clone(), source })?;
             unpack::unpack_over(&zip, making)?;
         }
         if let Some(hook) = &self.hook
             && let Err(error) = hook(making)
         {
             warn!(%error, "the package could not be prepared, and is served as it is");
+        }
+        Ok(())
+    }
+
+    fn retain(&self, keep: impl Fn(&str) -> bool) -> Result<(), UnpackError> {
+        let entries = fs::read_dir(&self.code_dir).map_err(UnpackError::io("read", &self.code_dir))?;
+        for entry in entries {
+            let name = entry.map_err(UnpackError::io("read", &self.code_dir))?.file_name();
+            let name = name.to_string_lossy();
+            // Our own files start with a dot.
+            if !name.starts_with('.') && !keep(&name) {
+                self.remove(&name)?;
+            }
         }
         Ok(())
     }
@@ -207,6 +245,14 @@ impl Inner {
             Ok(()) => fs::remove_dir_all(&removed).map_err(UnpackError::io("remove", &removed)),
         }
     }
+}
+
+fn read_blob(blobs: &Blobs, code: &CodeRef) -> io::Result<Bytes> {
+    let id: BlobId = code.0.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let mut file = blobs.open_file(&id).map_err(io::Error::other)?.ok_or(io::ErrorKind::NotFound)?;
+    let mut zip = Vec::with_capacity(usize::try_from(file.metadata()?.len()).unwrap_or_default());
+    file.read_to_end(&mut zip)?;
+    Ok(zip.into())
 }
 
 /// Gives the finished directory its name. Someone else may have made the same one meanwhile, which is as good.
@@ -227,7 +273,7 @@ fn unpacked_name(code: &CodeRef) -> Result<String, UnpackError> {
     if is_sha256 { Ok(code.0.clone()) } else { Err(UnpackError::Reference(code.clone())) }
 }
 
-fn merged_name(layers: &[CodeRef]) -> Result<String, UnpackError> {
+fn list_name(layers: &[CodeRef]) -> Result<String, UnpackError> {
     let mut list = Sha256::new();
     for layer in layers {
         list.update(unpacked_name(layer)?);

@@ -19,13 +19,13 @@ impl Fixture {
         Self { directory: tempfile::tempdir().unwrap(), zips: Arc::default(), reads: Arc::default() }
     }
 
-    fn blobs(&self) -> Blobs {
+    fn source(&self) -> Source {
         let (zips, reads) = (self.zips.clone(), self.reads.clone());
-        Arc::new(move |code| {
+        Source::from(Arc::new(move |code: &CodeRef| {
             reads.fetch_add(1, Ordering::SeqCst);
             let zips = zips.lock().unwrap();
             zips.get(&code.0).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-        })
+        }))
     }
 
     fn code_dir(&self) -> PathBuf {
@@ -33,7 +33,7 @@ impl Fixture {
     }
 
     fn open(&self) -> Packages {
-        Packages::new(self.code_dir(), self.blobs()).unwrap()
+        Packages::new(self.code_dir(), self.source()).unwrap()
     }
 
     fn add(&self, entries: &[RawEntry]) -> CodeRef {
@@ -271,6 +271,32 @@ async fn a_hook_prepares_the_directory_before_anyone_sees_it() {
     let fixture = Fixture::new();
     let code = fixture.add(&[RawEntry::file("index.py", b"code")]);
     let hook: Hook = Arc::new(|root| fs::write(root.join("index.pyc"), "compiled"));
-    let packages = Packages::with_hook(fixture.code_dir(), fixture.blobs(), hook).unwrap();
+    let packages = Packages::with_hook(fixture.code_dir(), fixture.source(), hook).unwrap();
     assert!(packages.unpacked(&code).await.unwrap().join("index.pyc").is_file());
+}
+
+#[tokio::test]
+async fn only_what_is_kept_stays() {
+    let fixture = Fixture::new();
+    let (a, b) = (fixture.add(&[RawEntry::file("a", b"")]), fixture.add(&[RawEntry::file("b", b"")]));
+    let packages = fixture.open();
+    let (a_path, b_path) = (packages.unpacked(&a).await.unwrap(), packages.unpacked(&b).await.unwrap());
+    let list = [a.clone(), b];
+    let merged = packages.merged(&list).await.unwrap();
+    let kept = [a.0, Packages::merged_name(&list).unwrap()];
+    packages.retain(move |name| kept.iter().any(|kept| kept == name)).await.unwrap();
+    assert!(a_path.is_dir() && merged.is_dir() && !b_path.exists());
+}
+
+#[tokio::test]
+async fn packages_come_out_of_the_stores_blobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = store::Options { location: store::Location::Ephemeral };
+    let store = store::Store::open(&options).unwrap();
+    let id = store.blobs().put(raw_zip(&[RawEntry::file("index.py", b"code")])).await.unwrap();
+    let packages = Packages::new(directory.path(), store.blobs().clone()).unwrap();
+    let path = packages.unpacked(&CodeRef(id.as_str().to_owned())).await.unwrap();
+    assert_eq!(fs::read_to_string(path.join("index.py")).unwrap(), "code");
+    let missing = packages.unpacked(&CodeRef("e".repeat(64))).await.unwrap_err();
+    assert!(matches!(missing, UnpackError::Blob { .. }), "{missing:?}");
 }
