@@ -1,0 +1,189 @@
+//! Writes what functions print: whatever is queued becomes one transaction, and while that is on its way to the disk the
+//! next one gathers. So a lone line is stored at once, and a flood shares its flushes.
+//!
+//! Memory is bounded by one batch; beyond that the channel fills and the engine leaves output in the functions' pipes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Clock, LogLine, Scope, Timestamp};
+use store::{Domain, Store, Tx};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::append::{NewEvent, Place, append};
+use crate::janitor::Bell;
+use crate::record::{EVENT_OVERHEAD_BYTES, GROUPS, STREAMS, create_group, create_stream};
+
+/// Lines to a transaction.
+const BATCH_LINES: usize = 4096;
+/// Text to a transaction, in bytes; the line that exceeds it still goes along.
+const BATCH_BYTES: usize = 4 << 20;
+/// The longest message of one event, in bytes; a longer line becomes several.
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
+const MESSAGE_BYTES_MAX: usize = (1 << 20) - EVENT_OVERHEAD_BYTES;
+/// Between attempts, doubling up to the greatest.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Attempts once the server stops: a disk that stays full must not keep it for ever.
+const ATTEMPTS_AT_THE_END: u32 = 6;
+
+/// Starts the task. What it gives back is closed when the task has ended.
+pub fn spawn(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    bell: Bell,
+    discard: Arc<Notify>,
+    lines: mpsc::Receiver<LogLine>,
+) -> watch::Receiver<()> {
+    let (alive, ended) = watch::channel(());
+    let mut ingest = Ingest { store, clock, bell, discard, lines };
+    tokio::spawn(async move {
+        ingest.run().await;
+        drop(alive);
+    });
+    ended
+}
+
+struct Ingest {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    bell: Bell,
+    discard: Arc<Notify>,
+    lines: mpsc::Receiver<LogLine>,
+}
+
+impl Ingest {
+    async fn run(&mut self) {
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = self.discard.notified() => {
+                    while self.lines.try_recv().is_ok() {}
+                    continue;
+                }
+                first = self.lines.recv() => first,
+            };
+            let Some(first) = first else { return };
+            let batch = self.gather(first);
+            self.store_batch(batch.into()).await;
+        }
+    }
+
+    /// The first line and whatever else is there, without waiting.
+    fn gather(&mut self, first: LogLine) -> Vec<LogLine> {
+        let mut bytes = first.message.len();
+        let mut batch = vec![first];
+        while batch.len() < BATCH_LINES && bytes < BATCH_BYTES {
+            let Ok(line) = self.lines.try_recv() else { break };
+            bytes += line.message.len();
+            batch.push(line);
+        }
+        batch
+    }
+
+    async fn store_batch(&self, batch: Arc<[LogLine]>) {
+        let mut pause = RETRY_MIN;
+        let mut attempts_at_the_end = 0;
+        loop {
+            let error = match self.write(Arc::clone(&batch)).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            if is_about_the_batch(&error) && batch.len() > 1 {
+                tracing::error!(%error, lines = batch.len(), "log lines are stored one by one, to find the one that fails");
+                return self.store_each(&batch).await;
+            }
+            attempts_at_the_end += u32::from(self.lines.is_closed());
+            let hopeless = is_about_the_batch(&error) || matches!(error, store::Error::Closed);
+            if hopeless || attempts_at_the_end >= ATTEMPTS_AT_THE_END {
+                let group = batch.first().map(|line| &*line.group);
+                tracing::error!(%error, lines = batch.len(), group, "log lines are lost");
+                return;
+            }
+            tracing::warn!(%error, lines = batch.len(), "log lines wait for the store");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_MAX);
+        }
+    }
+
+    async fn store_each(&self, batch: &[LogLine]) {
+        for line in batch {
+            Box::pin(self.store_batch([line.clone()].into())).await;
+        }
+    }
+
+    async fn write(&self, batch: Arc<[LogLine]>) -> Result<(), store::Error> {
+        let now = self.clock.now();
+        let first_expiry = self.store.write_in(Domain::Logs, move |tx| write_lines(tx, &batch, now)).await?;
+        self.bell.expects(first_expiry);
+        Ok(())
+    }
+}
+
+/// Errors that this batch would meet again, however long it waited.
+fn is_about_the_batch(error: &store::Error) -> bool {
+    use store::Error::{Malformed, OtherDomain, Panicked, Unstorable};
+    matches!(error, Malformed { .. } | Unstorable { .. } | OtherDomain { .. } | Panicked(_))
+}
+
+/// Writes lines, making groups and streams that do not exist. Tells when the first of them expires.
+fn write_lines(
+    tx: &mut Tx<'_>,
+    lines: &[LogLine],
+    now: Timestamp,
+) -> Result<Option<Timestamp>, store::Error> {
+    let mut streams: BTreeMap<(&Scope, &str, &str), Vec<NewEvent<'_>>> = BTreeMap::new();
+    for line in lines {
+        let events = streams.entry((&line.scope, &line.group, &line.stream)).or_default();
+        let at = Timestamp(line.at.0.max(0));
+        events.extend(pieces(&line.message).map(|message| NewEvent { at, message }));
+    }
+    let mut first_expiry = None;
+    for ((scope, group_name, stream_name), events) in streams {
+        let group = match tx.get(&GROUPS, (scope, group_name))? {
+            Some(group) => group,
+            None => create_group(tx, scope, group_name, now, BTreeMap::new())?,
+        };
+        let stream = match tx.get(&STREAMS, (group.id, stream_name))? {
+            Some(stream) => stream,
+            None => create_stream(tx, group.id, stream_name, now)?,
+        };
+        append(tx, Place { group: group.id, stream: stream_name }, stream, now, &events)?;
+        if let (Some(retention), Some(first)) = (group.retention(), events.iter().map(|event| event.at).min())
+        {
+            let expiry = first.plus(retention);
+            first_expiry = Some(first_expiry.map_or(expiry, |other: Timestamp| other.min(expiry)));
+        }
+    }
+    Ok(first_expiry)
+}
+
+/// A message in pieces that fit an event, cut between characters.
+fn pieces(message: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(message);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        if text.len() <= MESSAGE_BYTES_MAX {
+            rest = None;
+            return Some(text);
+        }
+        let (piece, after) = text.split_at(text.floor_char_boundary(MESSAGE_BYTES_MAX));
+        rest = Some(after);
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        let long = "é".repeat(MESSAGE_BYTES_MAX);
+        let cut: Vec<&str> = pieces(&long).collect();
+        assert!(cut.len() >= 2 && cut.iter().all(|piece| piece.len() <= MESSAGE_BYTES_MAX));
+        assert_eq!(cut.concat(), long);
+        assert_eq!(pieces("").collect::<Vec<_>>(), [""]);
+    }
+}

@@ -1,0 +1,242 @@
+//! Removes what was deleted and what has expired, in slices, so that no writer waits long for it.
+//!
+//! Nothing is looked at before there is something to do: deletions ring the bell, and the first event to expire sets the
+//! alarm. What a killed server left is found at the next start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use domain::{Clock, Timestamp};
+use store::{Domain, Scan, Store, Tx};
+use tokio::sync::watch;
+
+use crate::record::{
+    EVENTS, GROUP_BYTES, GROUPS, STREAM_EVENTS, STREAM_NAMES, STREAMS, STREAMS_BY_TIME, TRASH, WHOLE_GROUP,
+};
+
+/// Rows removed in one transaction: some ten milliseconds.
+pub const SLICE_ROWS: usize = 2_000;
+/// Expired events are no longer shown at once; they are removed when this much time of them can go together.
+const EXPIRY_GRAIN_MS: i64 = 10 * 60 * 1000;
+/// After the store failed.
+const RETRY: Duration = Duration::from_secs(5);
+/// No event expires.
+const NEVER: i64 = i64::MAX;
+
+/// Wakes the janitor.
+#[derive(Clone)]
+pub struct Bell {
+    rings: watch::Sender<Ring>,
+    /// When the first event expires, as far as the janitor knows, in milliseconds.
+    alarm: Arc<AtomicI64>,
+}
+
+/// What the bell says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// There may be something to do.
+    Look,
+    /// The server stops.
+    Stop,
+}
+
+impl Bell {
+    /// A bell, and what hears it.
+    pub fn new() -> (Self, watch::Receiver<Ring>) {
+        let (rings, heard) = watch::channel(Ring::Look);
+        (Self { rings, alarm: Arc::new(AtomicI64::new(NEVER)) }, heard)
+    }
+
+    /// Something was deleted, or a retention changed.
+    pub fn ring(&self) {
+        self.rings.send_if_modified(|ring| *ring == Ring::Look);
+    }
+
+    /// Something was stored that expires at this moment.
+    pub fn expects(&self, expiry: Option<Timestamp>) {
+        if expiry.is_some_and(|expiry| expiry.0 < self.alarm.load(Ordering::SeqCst)) {
+            self.ring();
+        }
+    }
+
+    /// The server stops.
+    pub fn stop(&self) {
+        self.rings.send_replace(Ring::Stop);
+    }
+}
+
+/// Starts the task. What it gives back is closed when the task has ended.
+pub fn spawn(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    bell: Bell,
+    rings: watch::Receiver<Ring>,
+) -> watch::Receiver<()> {
+    let (alive, ended) = watch::channel(());
+    // Only the alarm is kept: a bell of its own would keep the janitor from seeing that everyone else has gone.
+    let alarm = Arc::clone(&bell.alarm);
+    let mut janitor = Janitor { store, clock, alarm, rings };
+    tokio::spawn(async move {
+        janitor.run().await;
+        drop(alive);
+    });
+    ended
+}
+
+struct Janitor {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    alarm: Arc<AtomicI64>,
+    rings: watch::Receiver<Ring>,
+}
+
+impl Janitor {
+    async fn run(&mut self) {
+        loop {
+            self.rings.mark_unchanged();
+            let pause = match self.work().await {
+                Ok(pause) => pause,
+                Err(store::Error::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "removing deleted or expired log events failed; it is tried again");
+                    Some(RETRY)
+                }
+            };
+            if self.is_stopped() {
+                return;
+            }
+            let rung = match pause {
+                Some(pause) => tokio::time::timeout(pause, self.rings.changed()).await.unwrap_or(Ok(())),
+                None => self.rings.changed().await,
+            };
+            if rung.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Everybody who could ring has gone, or the server stops.
+    fn is_stopped(&self) -> bool {
+        self.rings.has_changed().is_err() || *self.rings.borrow() == Ring::Stop
+    }
+
+    /// Does all there is to do now. Tells how long there will be nothing.
+    async fn work(&self) -> Result<Option<Duration>, store::Error> {
+        while let Some((group, stream)) = self.next_trash()? {
+            let slice = move |tx: &mut Tx<'_>| match stream {
+                WHOLE_GROUP => remove_group_slice(tx, group),
+                stream => remove_stream_slice(tx, group, stream),
+            };
+            self.in_slices(slice).await?;
+            if self.is_stopped() {
+                return Ok(None);
+            }
+        }
+        // From here on writers ring for whatever expires, until the alarm is set again: nothing falls between.
+        self.alarm.store(NEVER, Ordering::SeqCst);
+        let now = self.clock.now();
+        let mut alarm = NEVER;
+        for (group, retention) in self.groups_with_retention()? {
+            let cutoff = crate::record::before(now, retention);
+            self.in_slices(move |tx| remove_expired_slice(tx, group, cutoff)).await?;
+            if let Some(first) = self.first_event(group)? {
+                alarm = alarm.min(first.plus(retention).0);
+            }
+            if self.is_stopped() {
+                return Ok(None);
+            }
+        }
+        self.alarm.store(alarm, Ordering::SeqCst);
+        Ok(pause(alarm, now))
+    }
+
+    async fn in_slices(
+        &self,
+        slice: impl Fn(&mut Tx<'_>) -> Result<bool, store::Error> + Clone + Send + 'static,
+    ) -> Result<(), store::Error> {
+        while self.store.write_in(Domain::Logs, slice.clone()).await? && !self.is_stopped() {}
+        Ok(())
+    }
+
+    fn next_trash(&self) -> Result<Option<(u64, u64)>, store::Error> {
+        let found = self.store.read(|snapshot| snapshot.keys(&TRASH, &Scan::all().limit(1)))?;
+        Ok(found.first().copied())
+    }
+
+    fn groups_with_retention(&self) -> Result<Vec<(u64, Duration)>, store::Error> {
+        let groups = self.store.read(|snapshot| snapshot.scan(&GROUPS, &Scan::all()))?;
+        Ok(groups.into_iter().filter_map(|(_, group)| Some((group.id, group.retention()?))).collect())
+    }
+
+    fn first_event(&self, group: u64) -> Result<Option<Timestamp>, store::Error> {
+        let keys = self.store.read(|snapshot| snapshot.keys(&EVENTS, &Scan::prefix((group,)).limit(1)))?;
+        Ok(keys.first().map(|(_, at, _)| *at))
+    }
+}
+
+/// How long to sleep: until the alarm, at the end of its grain.
+fn pause(alarm: i64, now: Timestamp) -> Option<Duration> {
+    if alarm == NEVER {
+        return None;
+    }
+    let wake = (alarm.div_euclid(EXPIRY_GRAIN_MS) + 1).saturating_mul(EXPIRY_GRAIN_MS);
+    Some(Duration::from_millis(u64::try_from(wake.saturating_sub(now.0)).unwrap_or_default()))
+}
+
+/// Removes some of a deleted group. Tells whether there is more.
+fn remove_group_slice(tx: &mut Tx<'_>, group: u64) -> Result<bool, store::Error> {
+    let mut left = SLICE_ROWS;
+    left -= tx.delete_range(&EVENTS, &Scan::prefix((group,)).limit(left))?;
+    left -= tx.delete_range(&STREAM_EVENTS, &Scan::prefix((group,)).limit(left))?;
+    left -= tx.delete_range(&STREAMS, &Scan::prefix((group,)).limit(left))?;
+    left -= tx.delete_range(&STREAM_NAMES, &Scan::prefix((group,)).limit(left))?;
+    left -= tx.delete_range(&STREAMS_BY_TIME, &Scan::prefix((group,)).limit(left))?;
+    if left == 0 {
+        return Ok(true);
+    }
+    tx.delete(&GROUP_BYTES, &group)?;
+    tx.delete_prefix(&TRASH, (group,))?;
+    Ok(false)
+}
+
+/// Removes some of a deleted stream. Tells whether there is more.
+fn remove_stream_slice(tx: &mut Tx<'_>, group: u64, stream: u64) -> Result<bool, store::Error> {
+    let keys = tx.keys(&STREAM_EVENTS, &Scan::prefix((group, stream)).limit(SLICE_ROWS))?;
+    let mut bytes = 0;
+    for (_, _, at, number) in &keys {
+        let key = (group, *at, *number);
+        if let Some(event) = tx.get(&EVENTS, &key)? {
+            bytes += event.size() as u64;
+            tx.delete(&EVENTS, &key)?;
+        }
+        tx.delete(&STREAM_EVENTS, (group, stream, *at, *number))?;
+    }
+    subtract(tx, group, bytes)?;
+    if keys.len() == SLICE_ROWS {
+        return Ok(true);
+    }
+    tx.delete(&TRASH, (group, stream))?;
+    Ok(false)
+}
+
+/// Removes some of a group's expired events. Tells whether there is more.
+pub fn remove_expired_slice(tx: &mut Tx<'_>, group: u64, cutoff: Timestamp) -> Result<bool, store::Error> {
+    let range = Scan::prefix((group,)).below((group, cutoff)).limit(SLICE_ROWS);
+    let expired = tx.scan(&EVENTS, &range)?;
+    let mut bytes = 0;
+    for (key, event) in &expired {
+        bytes += event.size() as u64;
+        tx.delete(&EVENTS, key)?;
+        tx.delete(&STREAM_EVENTS, (group, event.stream(), key.1, key.2))?;
+    }
+    subtract(tx, group, bytes)?;
+    Ok(expired.len() == SLICE_ROWS)
+}
+
+fn subtract(tx: &mut Tx<'_>, group: u64, bytes: u64) -> Result<(), store::Error> {
+    if let Some(stored) = tx.get(&GROUP_BYTES, &group)? {
+        tx.put(&GROUP_BYTES, &group, &stored.saturating_sub(bytes))?;
+    }
+    Ok(())
+}
