@@ -5,6 +5,8 @@
 //
 // A stem (HEARTH_STEM=1) starts before anybody knows for which function: it loads everything, opens its connection and
 // waits, on file descriptor 3, to be told.
+//
+// One file, in sections: every further module would be paid for at each start.
 
 import fs from "node:fs";
 import module, { createRequire } from "node:module";

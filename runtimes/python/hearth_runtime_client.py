@@ -2,7 +2,8 @@
 
 Imports are the bill. Starting Python takes 8 ms and importing an HTTP client 30 more, so the Runtime API is spoken on
 a bare socket, and `logging` and `traceback` are imported when they are first needed. A stem (HEARTH_STEM=1) has time:
-it imports all of them and waits, on file descriptor 3, to be told whose function it is.
+it imports all of them and waits, on file descriptor 3, to be told whose function it is. One file, in sections, for the
+same reason.
 """
 
 import importlib

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::{Family, Runtime};
+use domain::{Family, FunctionVersion, Runtime};
 use sandbox::TemplateSpec;
 
 use crate::choice::Fit;
@@ -157,6 +157,16 @@ impl Serving {
         Command { argv: self.argv(memory_mib), env: environment::of_runtime(self.runtime), cwd: "/var/task" }
     }
 
+    /// [`Serving::command`] for this very function: an option that its `NODE_OPTIONS` contradicts is left out, because
+    /// Node believes its command line first.
+    pub fn command_for(&self, version: &FunctionVersion) -> Command {
+        let mut command = self.command(version.memory_mib);
+        if let Some(wanted) = version.environment.get("NODE_OPTIONS") {
+            command.argv.retain(|option| !contradicts(wanted, option));
+        }
+        command
+    }
+
     /// Where a `provided.*` function's program may be, in the order it is looked for; empty for other families, whose
     /// program is [`Command::argv`].
     pub fn bootstraps(&self) -> &'static [&'static str] {
@@ -220,6 +230,10 @@ fn aliases(family: Family) -> &'static [&'static str] {
     }
 }
 
+/// Features that Node.js 20 and 22 turned on half-way and that AWS keeps off, unless `NODE_OPTIONS` asks for them.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-nodejs.html>
+const OFF_ON_LAMBDA: [&str; 2] = ["experimental-require-module", "experimental-detect-module"];
+
 /// AWS's options, and its choice to keep two features off in the versions that turned them on half-way.
 fn node_options(runtime: Runtime, interpreter: &Interpreter, memory_mib: u32) -> Vec<String> {
     let mut options = vec!["--expose-gc".to_owned(), "--max-http-header-size=81920".to_owned()];
@@ -227,16 +241,127 @@ fn node_options(runtime: Runtime, interpreter: &Interpreter, memory_mib: u32) ->
     options.push(format!("--max-semi-space-size={}", (memory_mib / 20).max(1)));
     options.push(format!("--max-old-space-size={}", memory_mib * 9 / 10));
     let version = (interpreter.version.major, interpreter.version.minor);
-    let off_on_lambda = matches!(runtime, Runtime::Node20 | Runtime::Node22);
-    if off_on_lambda && ((20, 19)..(24, 0)).contains(&version) {
-        options.push("--no-experimental-require-module".to_owned());
-        options.push("--no-experimental-detect-module".to_owned());
+    let knows_them = ((20, 19)..(21, 0)).contains(&version) || ((22, 0)..(24, 0)).contains(&version);
+    if matches!(runtime, Runtime::Node20 | Runtime::Node22) && knows_them {
+        options.extend(OFF_ON_LAMBDA.map(|feature| format!("--no-{feature}")));
     }
     options
+}
+
+fn contradicts(node_options: &str, option: &str) -> bool {
+    option.strip_prefix("--no-").is_some_and(|feature| {
+        node_options.split_whitespace().any(|wanted| wanted.strip_prefix("--") == Some(feature))
+    })
 }
 
 /// V8's heap limit is fixed when it starts. A class is the greatest of these that is not above the function's memory.
 fn node_memory_class_mib(memory_mib: u32) -> u32 {
     const CLASSES_MIB: [u32; 10] = [128, 192, 256, 512, 1024, 1536, 2048, 3072, 4096, 8192];
     CLASSES_MIB.into_iter().rev().find(|class| *class <= memory_mib).unwrap_or(CLASSES_MIB[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpreter::Version;
+
+    fn serving(runtime: Runtime, version: (u32, u32, u32), place: &Path) -> Serving {
+        let mut interpreter = Interpreter::named(runtime.family(), Version::from(version));
+        interpreter.standard_library = vec!["/nowhere/lib/python3.12".into()];
+        interpreter.hidden =
+            vec!["/nowhere/lib/python3.12/site-packages".into(), "/elsewhere/lib/site-packages".into()];
+        interpreter.shared_libraries = vec![
+            Library { name: "libpython3.12.so.1.0".into(), path: "/nowhere/lib/libpython3.12.so.1.0".into() },
+            Library { name: "libssl.so.3".into(), path: "/home/brew/lib/libssl.so.3".into() },
+        ];
+        let clients = Clients::write(place).unwrap();
+        let interpreter = Some(Arc::new(interpreter));
+        Serving { runtime, fit: Fit::Exact, interpreter, clients, cache_dir: place.to_owned() }
+    }
+
+    #[test]
+    fn an_interpreter_brings_what_it_needs_and_not_its_prefix() {
+        let place = tempfile::tempdir().unwrap();
+        let template = serving(Runtime::Python312, (3, 12, 1), place.path()).template();
+        let bound = |inside: &str| {
+            let bind = template.binds.iter().find(|bind| bind.inside == Path::new(inside));
+            bind.map(|bind| bind.host.clone()).unwrap_or_else(|| panic!("{inside} is not bound"))
+        };
+        assert_eq!(bound("/var/lang/bin/python3.12"), Path::new("/nowhere/bin/program"));
+        assert_eq!(bound("/var/lang/lib/python3.12"), Path::new("/nowhere/lib/python3.12"));
+        assert_eq!(
+            bound("/var/lang/lib/libpython3.12.so.1.0"),
+            Path::new("/nowhere/lib/libpython3.12.so.1.0")
+        );
+        assert_eq!(bound("/var/lang/lib/libssl.so.3"), Path::new("/home/brew/lib/libssl.so.3"));
+        assert!(bound("/var/runtime/hearth_runtime_client.py").starts_with(place.path()));
+        assert_eq!(std::fs::read_dir(bound("/var/lang/lib/python3.12/site-packages")).unwrap().count(), 0);
+        assert!(template.binds.iter().all(|bind| bind.host != Path::new("/nowhere")));
+        assert!(template.binds.iter().all(|bind| !bind.host.starts_with("/elsewhere")));
+    }
+
+    #[test]
+    fn what_comes_first_is_bound_first() {
+        let place = tempfile::tempdir().unwrap();
+        let template = serving(Runtime::Python312, (3, 12, 1), place.path()).template();
+        for (index, bind) in template.binds.iter().enumerate() {
+            let beneath =
+                template.binds[index + 1..].iter().find(|later| bind.inside.starts_with(&later.inside));
+            assert!(beneath.is_none(), "{} is covered by {beneath:?}", bind.inside.display());
+        }
+    }
+
+    #[test]
+    fn nodes_heap_is_sized_by_the_functions_memory() {
+        let place = tempfile::tempdir().unwrap();
+        let node = serving(Runtime::Node18, (18, 20, 8), place.path());
+        let argv = node.command(1024).argv;
+        let expected = [
+            "/var/lang/bin/node",
+            "--expose-gc",
+            "--max-http-header-size=81920",
+            "--max-semi-space-size=51",
+            "--max-old-space-size=921",
+            "/var/runtime/index.mjs",
+        ];
+        assert_eq!(argv, expected);
+        let classes = [128, 200, 256, 1023, 1024, 10_240].map(|memory_mib| node.memory_class_mib(memory_mib));
+        assert_eq!(classes, [128, 192, 256, 512, 1024, 8192]);
+    }
+
+    #[test]
+    fn features_that_aws_keeps_off_are_off_where_node_knows_them() {
+        let place = tempfile::tempdir().unwrap();
+        for (runtime, version, off) in [
+            (Runtime::Node20, (20, 19, 0), true),
+            (Runtime::Node20, (20, 18, 0), false),
+            (Runtime::Node20, (21, 0, 0), false),
+            (Runtime::Node22, (22, 12, 0), true),
+            (Runtime::Node22, (24, 1, 0), false),
+            (Runtime::Node24, (24, 1, 0), false),
+        ] {
+            let argv = serving(runtime, version, place.path()).command(512).argv;
+            let flag = "--no-experimental-require-module".to_owned();
+            assert_eq!(argv.contains(&flag), off, "{runtime} {version:?}");
+        }
+    }
+
+    #[test]
+    fn node_options_can_turn_a_feature_on() {
+        assert!(contradicts(
+            "--enable-source-maps --experimental-require-module",
+            "--no-experimental-require-module"
+        ));
+        assert!(!contradicts("--experimental-require-module", "--no-experimental-detect-module"));
+        assert!(!contradicts("--expose-gc", "--expose-gc"));
+    }
+
+    #[test]
+    fn pythons_one_class_serves_any_memory() {
+        let place = tempfile::tempdir().unwrap();
+        let python = serving(Runtime::Python312, (3, 12, 1), place.path());
+        assert_eq!(python.memory_class_mib(128), python.memory_class_mib(10_240));
+        assert_eq!(python.command(128).argv, ["/var/lang/bin/python3.12", "-S", "/var/runtime/bootstrap.py"]);
+        assert_eq!(python.version_label(), "python:3.12.1");
+    }
 }
