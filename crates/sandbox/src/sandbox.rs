@@ -107,7 +107,9 @@ impl Sandbox {
     /// Ends it and waits until no process, cgroup, mount or descriptor of it is left.
     pub async fn destroy(self) -> Result<(), Error> {
         self.destroyed.store(true, Ordering::Relaxed);
-        self.sandboxes.destroy(self.id).await
+        let (sandboxes, id) = (self.sandboxes.clone(), self.id);
+        // A task of its own: it must happen even when the caller stops waiting.
+        tokio::spawn(async move { sandboxes.destroy(id).await }).await.unwrap_or(Err(Error::LauncherGone))
     }
 }
 

@@ -45,6 +45,7 @@ impl Victim {
         // At times there is also the holder of a user namespace being made.
         assert!(inside.len() >= 2, "an init and its program");
         let groups = groups(launcher);
+        assert!(!is_root() || !groups.is_empty(), "as root there are cgroups to leave behind");
         Self { server, launcher, inside, groups }
     }
 

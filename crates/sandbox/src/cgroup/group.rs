@@ -47,7 +47,7 @@ impl Groups {
     pub(crate) fn prepare(name: &str, delegated: bool, users: Grant) -> (Self, Strength) {
         let (mut bases, mut usable, mut why) = (Vec::new(), Vec::new(), Vec::new());
         for hierarchy in hierarchy::detect(delegated).unwrap_or_default() {
-            match Base::prepare(hierarchy, name) {
+            match Base::prepare(hierarchy, name, &mut why) {
                 Ok(base) => {
                     usable.push(base.hierarchy.clone());
                     bases.push(base);
@@ -85,11 +85,12 @@ impl Groups {
 }
 
 impl Base {
-    fn prepare(hierarchy: Hierarchy, name: &str) -> Result<Self, String> {
+    /// A controller that cannot be handed down is left out, and `why` says so: freezing needs none.
+    fn prepare(mut hierarchy: Hierarchy, name: &str, why: &mut Vec<String>) -> Result<Self, String> {
         let parent = hierarchy.directory.join(name);
         sweep(&parent);
         for _ in 0..ATTEMPTS {
-            make_all(&hierarchy, &parent)?;
+            make_all(&mut hierarchy, &parent, why)?;
             let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
             let directory = parent.join(format!("{}-{nanos:x}", std::process::id()));
             match fs::create_dir(&directory) {
@@ -98,7 +99,7 @@ impl Base {
                 result => result.map_err(|error| format!("make {}: {error}", directory.display()))?,
             }
             if let Ok(Some(lock)) = try_lock(&directory) {
-                offer(&hierarchy, &directory)?;
+                offer(&mut hierarchy, &directory, why);
                 return Ok(Self { hierarchy, directory, _lock: lock });
             }
         }
@@ -174,11 +175,11 @@ fn kill_in(version: Version, directory: &Path) {
 }
 
 /// Makes a directory with those above it, in a v2 hierarchy handing the controllers down.
-fn make_all(hierarchy: &Hierarchy, directory: &Path) -> Result<(), String> {
-    let below = directory.strip_prefix(&hierarchy.directory).unwrap_or(Path::new(""));
+fn make_all(hierarchy: &mut Hierarchy, directory: &Path, why: &mut Vec<String>) -> Result<(), String> {
+    let below = directory.strip_prefix(&hierarchy.directory).unwrap_or(Path::new("")).to_owned();
     let mut current = hierarchy.directory.clone();
-    for part in below {
-        offer(hierarchy, &current)?;
+    for part in &below {
+        offer(hierarchy, &current, why);
         current.push(part);
         match fs::create_dir(&current) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -187,25 +188,27 @@ fn make_all(hierarchy: &Hierarchy, directory: &Path) -> Result<(), String> {
             _ => {}
         }
     }
-    offer(hierarchy, &current)
+    offer(hierarchy, &current, why);
+    Ok(())
 }
 
-/// Lets groups below a v2 directory use the controllers that are wanted.
-fn offer(hierarchy: &Hierarchy, directory: &Path) -> Result<(), String> {
+/// Lets groups below a v2 directory use the controllers that are wanted; drops those that cannot be.
+fn offer(hierarchy: &mut Hierarchy, directory: &Path, why: &mut Vec<String>) {
     if hierarchy.version == Version::One {
-        return Ok(());
+        return;
     }
     let file = directory.join("cgroup.subtree_control");
     let offered = fs::read_to_string(&file).unwrap_or_default();
     for (controller, name) in Controller::V2 {
         let wanted = hierarchy.controllers.contains(&controller);
-        if wanted && !offered.split_whitespace().any(|word| word == name) {
-            fs::write(&file, format!("+{name}")).map_err(|error| {
-                format!("hand the {name} controller down in {}: {error}", directory.display())
-            })?;
+        if !wanted || offered.split_whitespace().any(|word| word == name) {
+            continue;
+        }
+        if let Err(error) = fs::write(&file, format!("+{name}")) {
+            hierarchy.controllers.retain(|kept| *kept != controller);
+            why.push(format!("hand the {name} controller down in {}: {error}", directory.display()));
         }
     }
-    Ok(())
 }
 
 /// Takes a directory's lock; `None` when its owner is alive.
@@ -279,27 +282,38 @@ mod tests {
     #[test]
     fn a_living_launchers_directory_is_kept_and_a_dead_ones_is_swept() {
         let (place, hierarchy) = fixture(Version::One, &[]);
-        let alive = Base::prepare(hierarchy.clone(), "hearth").unwrap();
+        let alive = Base::prepare(hierarchy.clone(), "hearth", &mut Vec::new()).unwrap();
         let dead = place.path().join("hearth/1-dead/s1");
         fs::create_dir_all(&dead).unwrap();
-        let second = Base::prepare(hierarchy, "hearth").unwrap();
+        let second = Base::prepare(hierarchy, "hearth", &mut Vec::new()).unwrap();
         assert!(alive.directory.exists() && second.directory.exists() && !dead.parent().unwrap().exists());
     }
 
     #[test]
     fn a_v2_hierarchy_hands_its_controllers_down() {
         let (place, hierarchy) = fixture(Version::Two, &[Controller::Pids]);
-        let base = Base::prepare(hierarchy, "a/b").unwrap();
+        let base = Base::prepare(hierarchy, "a/b", &mut Vec::new()).unwrap();
         for directory in [place.path().to_owned(), place.path().join("a/b"), base.directory] {
             assert_eq!(fs::read_to_string(directory.join("cgroup.subtree_control")).unwrap(), "+pids");
         }
     }
 
     #[test]
+    fn a_controller_that_cannot_be_handed_down_is_left_out_and_explained() {
+        let (place, hierarchy) = fixture(Version::Two, &[Controller::Memory, Controller::Freezer]);
+        // A directory in the file's place cannot be written.
+        fs::create_dir(place.path().join("cgroup.subtree_control")).unwrap();
+        let mut why = Vec::new();
+        let base = Base::prepare(hierarchy, "hearth", &mut why).unwrap();
+        assert_eq!(base.hierarchy.controllers, [Controller::Freezer]);
+        assert!(why[0].starts_with("hand the memory controller down in "), "{why:?}");
+    }
+
+    #[test]
     fn a_failed_creation_leaves_nothing() {
         // An ordinary directory has no `tasks`: the group cannot be made whole.
         let (_place, hierarchy) = fixture(Version::One, &[]);
-        let base = Base::prepare(hierarchy, "hearth").unwrap();
+        let base = Base::prepare(hierarchy, "hearth", &mut Vec::new()).unwrap();
         let directory = base.directory.clone();
         assert!(Groups(vec![base]).create("s1").is_err());
         assert_eq!(subdirectories(&directory), Vec::<PathBuf>::new());
