@@ -1,6 +1,6 @@
 //! IAM: roles, users, policies and access keys; and the credentials of sessions.
 //!
-//! IAM is global, so records belong to an account. Policies are stored faithfully; [`mod@access`] is where they are
+//! IAM is global, so records belong to an account. Policies are stored faithfully; the module `access` is where they are
 //! read for what they allow, and says which of them are evaluated already.
 //!
 //! For the rest of Hearth, [`Iam`] answers which role an ARN names, whether Lambda may assume it, whose an access key
@@ -208,7 +208,7 @@ impl Iam {
 }
 
 fn account_of_arn(arn: &str) -> Option<Account> {
-    arn.splitn(6, ':').nth(4).and_then(Account::parse)
+    arn.split(':').nth(4).and_then(Account::parse)
 }
 
 /// A parameter that would change what is allowed, and that nothing honours yet: refused, so that nobody relies on it.

@@ -2,7 +2,7 @@
 //!
 //! [`inspect`] is what a service asks before it stores a zip: it holds AWS's limits and messages, and everything that
 //! a hostile zip could try. [`Packages`] unpacks what was accepted, once for each content, into directories that are
-//! mounted read-only as `/var/task` and `/opt`. Both read an archive through the same [`plan`], so nothing can be
+//! mounted read-only as `/var/task` and `/opt`. Both read an archive through the same plan, so nothing can be
 //! accepted by one and mean something else to the other.
 //!
 //! Symbolic links. A relative link that stays inside its package is kept, as on Lambda. So is an absolute one into a
