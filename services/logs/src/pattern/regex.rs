@@ -5,7 +5,7 @@
 use super::InvalidPattern;
 
 /// What a compiled expression may take, in bytes: repetitions of repetitions end here.
-const COMPILED_BYTES_MAX: usize = 1 << 20;
+const COMPILED_BYTES_MAX: usize = 1 << 18;
 /// Characters that stand for themselves, beside letters and digits.
 const SYMBOLS: &str = " :_#=@/;,-";
 const OPERATORS: &str = "^$?[]{}|*+.";
