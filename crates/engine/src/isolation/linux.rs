@@ -85,7 +85,7 @@ impl Linux {
         let tmp_mib = version.ephemeral_storage_mib;
         let to = Specialisation { task, opt, tmp_mib, limits: Limits { cpu: sandbox::Cpu::Full, ..limits } };
         sandbox.specialise(to).await.map_err(fault)?;
-        let command = serving.command(version.memory_mib);
+        let command = serving.command_for(version);
         Ok(LinuxCell {
             sandbox,
             runtime_version: runtime_version(&serving),
