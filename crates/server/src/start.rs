@@ -73,7 +73,13 @@ impl Prepared {
             ..sandbox::Options::default()
         })?;
         let confinement = confine(&Writable {
-            beneath: vec![claim.directory().to_owned(), config.cache_dir.clone(), std::env::temp_dir()],
+            // Semaphores of the programs that install SDKs live in /dev/shm.
+            beneath: vec![
+                claim.directory().to_owned(),
+                config.cache_dir.clone(),
+                std::env::temp_dir(),
+                PathBuf::from("/dev/shm"),
+            ],
             // An ephemeral store removes its own directory in the end.
             emptied: claim.directory().parent().map(Path::to_owned),
         })?;
@@ -108,7 +114,7 @@ impl Server {
 
         let iam = Iam::new(store.clone(), Arc::clone(&clock));
         let (lines, received) = mpsc::channel(LOG_LINES_QUEUED_MAX);
-        let logs = Logs::start(store.clone(), Arc::clone(&clock), received)?;
+        let logs = Logs::start(store.clone(), Arc::clone(&clock), received);
         let packages = Packages::new(code_dir, store.blobs().clone())?;
         let catalogue = Arc::new(catalogue);
         let linux = Linux::new(LinuxOptions {

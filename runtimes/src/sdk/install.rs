@@ -107,6 +107,7 @@ impl Installation<'_> {
             "--disable-pip-version-check",
             "--no-compile",
         ]);
+        pip.arg("--cache-dir").arg(self.path.with_file_name(".pip-cache"));
         pip.args(["--retries", "1", "--timeout", "20", "--only-binary=:all:", "--implementation", "cp"]);
         pip.args(["--python-version", self.tree.python_version, "--target"])
             .arg(partial)
@@ -131,6 +132,8 @@ impl Installation<'_> {
             "--ignore-scripts",
             "--no-save",
         ]);
+        // Not in the user's home: a confined server may not write there.
+        npm.arg("--cache").arg(self.path.with_file_name(".npm-cache"));
         npm.args(["--omit=dev", "--no-package-lock", "--fetch-retries=1", "--prefix"]).arg(partial);
         npm.args(self.tree.packages.iter().map(|package| match self.tree.version_below {
             Some(version) => format!("{package}@<{version}"),
@@ -144,13 +147,12 @@ impl Installation<'_> {
         let label = format!("Python {}", interpreter.version);
         (self.progress)(Progress::Compiling { what: self.tree.what, interpreter: label });
         let mut compileall = command(&interpreter.executable);
+        // No -j: its processes want semaphores in /dev/shm, which a confined server cannot make.
         compileall.args([
             "-I",
             "-m",
             "compileall",
             "-q",
-            "-j",
-            "0",
             "--invalidation-mode",
             "unchecked-hash",
             "-d",
