@@ -215,3 +215,7 @@ fn account_of_arn(arn: &str) -> Option<Account> {
 fn unsupported(parameter: &str) -> Error {
     Error::new("NotImplemented", format!("Hearth does not support {parameter} yet. Leave it out."))
 }
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;
