@@ -29,7 +29,7 @@ def handler(event, context):
 
 const NODE: &str = "import crypto from 'node:crypto'; import fs from 'node:fs';
 export const handler = async (event) => ({ sum: event.reduce((a, b) => a + b), cwd: process.cwd(), executable: process.execPath,
-    hash: crypto.createHash('sha256').update('').digest('hex').slice(0, 8), home: fs.existsSync('/root/.bashrc') });
+    hash: crypto.createHash('sha256').update('').digest('hex').slice(0, 8), home: fs.readdirSync('/root').length > 0 });
 ";
 
 struct Fixture {
