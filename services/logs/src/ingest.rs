@@ -34,10 +34,11 @@ pub fn spawn(
     clock: Arc<dyn Clock>,
     bell: Bell,
     discard: Arc<Notify>,
+    finish: Arc<Notify>,
     lines: mpsc::Receiver<LogLine>,
 ) -> watch::Receiver<()> {
     let (alive, ended) = watch::channel(());
-    let mut ingest = Ingest { store, clock, bell, discard, lines };
+    let mut ingest = Ingest { store, clock, bell, discard, finish, lines };
     tokio::spawn(async move {
         ingest.run().await;
         drop(alive);
@@ -50,6 +51,7 @@ struct Ingest {
     clock: Arc<dyn Clock>,
     bell: Bell,
     discard: Arc<Notify>,
+    finish: Arc<Notify>,
     lines: mpsc::Receiver<LogLine>,
 }
 
@@ -60,6 +62,11 @@ impl Ingest {
                 biased;
                 () = self.discard.notified() => {
                     while self.lines.try_recv().is_ok() {}
+                    continue;
+                }
+                () = self.finish.notified() => {
+                    // What is queued is still received; whoever sends later is told.
+                    self.lines.close();
                     continue;
                 }
                 first = self.lines.recv() => first,

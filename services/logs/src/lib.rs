@@ -60,6 +60,7 @@ pub struct Inner {
     clock: Arc<dyn Clock>,
     bell: Bell,
     discard: Arc<Notify>,
+    finish: Arc<Notify>,
     /// Closed when the task that writes functions' lines has ended.
     ingest: watch::Receiver<()>,
     /// Closed when the janitor has ended.
@@ -77,16 +78,23 @@ impl std::ops::Deref for Logs {
 impl Logs {
     /// Starts to write the lines that functions print, and to remove what expires or was deleted. Needs a runtime.
     pub fn start(store: Store, clock: Arc<dyn Clock>, lines: mpsc::Receiver<LogLine>) -> Self {
-        let discard = Arc::new(Notify::new());
+        let (discard, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (bell, rings) = Bell::new();
         let janitor = janitor::spawn(store.clone(), Arc::clone(&clock), bell.clone(), rings);
-        let ingest =
-            ingest::spawn(store.clone(), Arc::clone(&clock), bell.clone(), Arc::clone(&discard), lines);
-        Self(Arc::new(Inner { store, clock, bell, discard, ingest, janitor }))
+        let ingest = ingest::spawn(
+            store.clone(),
+            Arc::clone(&clock),
+            bell.clone(),
+            Arc::clone(&discard),
+            Arc::clone(&finish),
+            lines,
+        );
+        Self(Arc::new(Inner { store, clock, bell, discard, finish, ingest, janitor }))
     }
 
-    /// Waits until every line sent so far is stored and the background work has stopped. Drop the senders first.
+    /// Takes no more lines; waits until every line sent so far is stored and the background work has stopped.
     pub async fn drain(&self) {
+        self.finish.notify_one();
         ended(self.ingest.clone()).await;
         self.bell.stop();
         ended(self.janitor.clone()).await;
