@@ -60,6 +60,12 @@ impl Bell {
         }
     }
 
+    /// When the first event expires, if any does.
+    #[cfg(test)]
+    pub fn set_alarm(&self, alarm: Option<Timestamp>) {
+        self.alarm.store(alarm.map_or(NEVER, |alarm| alarm.0), Ordering::SeqCst);
+    }
+
     /// The server stops.
     pub fn stop(&self) {
         self.rings.send_replace(Ring::Stop);
@@ -206,9 +212,9 @@ fn remove_stream_slice(tx: &mut Tx<'_>, group: u64, stream: u64) -> Result<bool,
     let mut bytes = 0;
     for (_, _, at, number) in &keys {
         let key = (group, *at, *number);
-        if let Some(event) = tx.get(&EVENTS, &key)? {
+        if let Some(event) = tx.get(&EVENTS, key)? {
             bytes += event.size() as u64;
-            tx.delete(&EVENTS, &key)?;
+            tx.delete(&EVENTS, key)?;
         }
         tx.delete(&STREAM_EVENTS, (group, stream, *at, *number))?;
     }
@@ -239,4 +245,19 @@ fn subtract(tx: &mut Tx<'_>, group: u64, bytes: u64) -> Result<(), store::Error>
         tx.put(&GROUP_BYTES, &group, &stored.saturating_sub(bytes))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_janitor_sleeps_to_the_end_of_the_alarms_grain_or_for_ever() {
+        let now = Timestamp(10 * EXPIRY_GRAIN_MS);
+        assert_eq!(pause(NEVER, now), None);
+        assert_eq!(pause(now.0, now), Some(Duration::from_secs(600)));
+        assert_eq!(pause(now.0 + EXPIRY_GRAIN_MS - 1, now), Some(Duration::from_secs(600)));
+        assert_eq!(pause(now.0 + EXPIRY_GRAIN_MS, now), Some(Duration::from_secs(1200)));
+        assert_eq!(pause(now.0 - 5 * EXPIRY_GRAIN_MS, now), Some(Duration::ZERO));
+    }
 }

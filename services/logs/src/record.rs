@@ -192,6 +192,6 @@ pub fn create_stream(
     let record = StreamRecord { id, created, last_event: None, last_ingestion: None };
     tx.put(&STREAMS, (group, name), &record)?;
     tx.put(&STREAM_NAMES, (group, id), &name.to_owned())?;
-    tx.put(&STREAMS_BY_TIME, &record.time_key(group, name), &Raw::default())?;
+    tx.put(&STREAMS_BY_TIME, record.time_key(group, name), &Raw::default())?;
     Ok(record)
 }

@@ -14,7 +14,7 @@ pub async fn delete(logs: Logs, cx: Context, input: DeleteLogStreamRequest) -> R
         let record = stream(tx, group, &name)?;
         tx.delete(&STREAMS, (group, name.as_str()))?;
         tx.delete(&STREAM_NAMES, (group, record.id))?;
-        tx.delete(&STREAMS_BY_TIME, &record.time_key(group, &name))?;
+        tx.delete(&STREAMS_BY_TIME, record.time_key(group, &name))?;
         tx.put(&TRASH, (group, record.id), &())?;
         Ok(())
     })

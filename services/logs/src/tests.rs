@@ -1,1 +1,0 @@
-//! The service as its callers see it.
