@@ -180,7 +180,7 @@ pub enum Refusal {
 /// What the task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start the runtime inside the invocation.
+    /// Start the runtime inside the invocation, at the speed of an Init phase.
     Start,
     /// Keep the runtime's call for an event waiting.
     Park,
@@ -276,8 +276,12 @@ impl State {
             Phase::Starting => self
                 .free(PARKED, vec![Action::Park, Action::ReportInit(InitResult::Success), Action::LimitCpu]),
             Phase::Responded { .. } => self.free(PARKED, vec![Action::Park, Action::Settle]),
-            Phase::Awaiting { id, .. } => {
-                (self.to(Phase::Running { id }), vec![Action::Park, Action::Deliver(id)])
+            Phase::Awaiting { id, initialised } => {
+                let mut actions = vec![Action::Park, Action::Deliver(id)];
+                if !initialised {
+                    actions.push(Action::LimitCpu);
+                }
+                (self.to(Phase::Running { id }), actions)
             }
             // Placement already has it in its list; only the call had gone.
             Phase::Idle { parked: false, .. } => (self.to(PARKED), vec![Action::Park]),

@@ -52,6 +52,8 @@ struct Environment {
     engine: Arc<Shared>,
     pool: Arc<Pool>,
     id: EnvironmentId,
+    /// Placement knows that it is no more.
+    has_left: bool,
     state: State,
     /// Events that follow from actions, before anything else happens.
     follow_ups: VecDeque<Event>,
@@ -122,6 +124,7 @@ impl Environment {
             engine,
             pool,
             id,
+            has_left: false,
             state: State::new(),
             follow_ups: VecDeque::new(),
             cell: None,
@@ -334,7 +337,7 @@ impl Environment {
             Action::Offer => self.offer(),
             Action::Disappoint => self.engine.launch(&self.pool, self.pool.disappoint(self.id)),
             Action::Abandon => self.abandon(),
-            Action::Leave => self.engine.left(&self.pool, self.id),
+            Action::Leave => self.leave(),
             Action::Freeze => self.freeze(true),
             Action::Thaw => self.freeze(false),
             Action::Kill => self.kill().await,
@@ -360,6 +363,9 @@ impl Environment {
             initialization_type: "on-demand",
         };
         let variables = runtimes::of_function(version, &session);
+        if phase == InitPhase::Invoke {
+            cell.set_cpu(Cpu::Full)?;
+        }
         self.starting_since = Some(Instant::now());
         self.exited = None;
         let framed = version.runtime.family() != Family::Provided;
@@ -564,6 +570,11 @@ impl Environment {
         if let Some(job) = self.pool.abandon(self.id) {
             job.fail(error);
         }
+        self.leave();
+    }
+
+    fn leave(&mut self) {
+        self.has_left = true;
         self.engine.left(&self.pool, self.id);
     }
 
@@ -632,6 +643,15 @@ impl Environment {
         let Self { stdout, stderr, buffer, journal, pool, .. } = self;
         for output in [stdout, stderr].into_iter().flatten() {
             output.drain(buffer, |line| print(journal, pool, line));
+        }
+    }
+}
+
+impl Drop for Environment {
+    /// Whatever ends the task early, no request may go on counting on this environment.
+    fn drop(&mut self) {
+        if !self.has_left {
+            self.leave();
         }
     }
 }

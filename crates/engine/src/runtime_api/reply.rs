@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::{Timestamp, limits};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
@@ -29,9 +29,8 @@ pub(super) fn event(event: Event) -> Reply {
     let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
     let id = event.request_id.hyphenated().encode_lower(&mut id);
     let mut set = |name, text: &str| {
-        // Control characters cannot stand in a header; a value that has them is left out like an empty one.
         if !text.is_empty()
-            && let Ok(value) = HeaderValue::from_bytes(text.as_bytes())
+            && let Ok(value) = header_value(text)
         {
             headers.insert(name, value);
         }
@@ -43,6 +42,12 @@ pub(super) fn event(event: Event) -> Reply {
     set(COGNITO_IDENTITY, event.cognito_identity.as_deref().unwrap_or_default());
     headers.insert(DEADLINE_MS, HeaderValue::from(event.deadline_epoch_ms));
     reply
+}
+
+/// Line breaks cannot stand in a header. In JSON, and nothing else here has any, they mean as much as a space.
+fn header_value(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    HeaderValue::from_bytes(text.as_bytes())
+        .or_else(|_| HeaderValue::from_maybe_shared(Bytes::from(text.replace(char::is_control, " "))))
 }
 
 /// What the environment decided about a post.

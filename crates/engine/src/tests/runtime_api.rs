@@ -40,7 +40,7 @@ async fn the_event_comes_with_lambdas_headers() {
     let fixture = Fixture::start(fake);
     let now_ms = domain::Clock::now(&domain::SystemClock).epoch_ms();
     let invocation = Invocation {
-        client_context: Some(r#"{"client":{"a":"é"}}"#.into()),
+        client_context: Some("{\"client\":\n{\"a\":\"é\"}}".into()),
         trace_header: Some("Root=1-a-b;Sampled=1".into()),
         ..fixture.invocation("{}")
     };
@@ -49,7 +49,7 @@ async fn the_event_comes_with_lambdas_headers() {
     assert_eq!(headers["lambda-runtime-aws-request-id"], invocation.request_id.to_string());
     assert_eq!(headers["lambda-runtime-invoked-function-arn"], invocation.invoked_arn);
     assert_eq!(headers["lambda-runtime-trace-id"], "Root=1-a-b;Sampled=1");
-    assert_eq!(headers["lambda-runtime-client-context"], r#"{"client":{"a":"é"}}"#);
+    assert_eq!(headers["lambda-runtime-client-context"], r#"{"client": {"a":"é"}}"#);
     assert_eq!(headers["content-type"], "application/json");
     assert!(headers.get("lambda-runtime-cognito-identity").is_none());
     let deadline_ms: i64 = headers["lambda-runtime-deadline-ms"].as_str().unwrap().parse().unwrap();
