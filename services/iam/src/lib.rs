@@ -186,9 +186,10 @@ impl Iam {
         self.0.sessions.mint_for_role(&account, name, &id::absent_role(role_arn), session, expires)
     }
 
-    /// The time of day, as this service sees it.
+    /// The time of day in whole seconds, as all of IAM's and STS's moments are.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        let now = self.0.clock.now();
+        Timestamp(now.0 - now.0.rem_euclid(1_000))
     }
 
     fn role_with_arn(&self, arn: &str) -> Result<Option<Role>, Error> {

@@ -50,6 +50,14 @@ async fn a_role_is_got_as_it_was_created() {
 }
 
 #[tokio::test]
+async fn moments_are_whole_seconds() {
+    let iam = iam();
+    for name in ["a", "b", "c"] {
+        assert_eq!(create(&iam, named(name)).await.create_date.0 % 1_000, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_trust_policy_comes_back_url_encoded_and_to_the_letter() {
     let iam = iam();
     let document = format!(" {TRUST_LAMBDA}\n");

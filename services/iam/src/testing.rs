@@ -9,13 +9,13 @@ use wire::{Context, Error};
 
 use crate::Iam;
 
-/// A clock that moves one second at every look, so that moments differ.
+/// A clock that moves a second and a bit at every look, so that moments differ.
 #[derive(Default)]
 struct Ticks(AtomicI64);
 
 impl Clock for Ticks {
     fn now(&self) -> Timestamp {
-        Timestamp(1_800_000_000_000 + 1_000 * self.0.fetch_add(1, Ordering::SeqCst))
+        Timestamp(1_800_000_000_000 + 1_001 * self.0.fetch_add(1, Ordering::SeqCst))
     }
 }
 

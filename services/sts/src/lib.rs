@@ -31,8 +31,10 @@ impl Sts {
         Self { iam, clock }
     }
 
+    /// In whole seconds, as expirations are.
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        let now = self.clock.now();
+        Timestamp(now.0 - now.0.rem_euclid(1_000))
     }
 }
 
