@@ -537,9 +537,9 @@ impl Environment {
     fn init_ended(&mut self, phase: InitPhase, status: &Status) -> Duration {
         let duration = self.starting_since.take().map(|since| since.elapsed()).unwrap_or_default();
         let report = InitReport { duration, phase, status };
-        if let Some(line) = self.platform.init_report(self.journal.now(), &report) {
-            self.journal.write(line);
-        }
+        let at = self.journal.now();
+        let lines = [self.platform.init_runtime_done(at, &report), self.platform.init_report(at, &report)];
+        lines.into_iter().flatten().for_each(|line| self.journal.write(line));
         duration
     }
 

@@ -133,6 +133,23 @@ impl Platform {
         }
     }
 
+    /// The runtime has done its part of the Init phase. Text has no such line.
+    pub(crate) fn init_runtime_done(&self, at: Timestamp, report: &InitReport) -> Option<String> {
+        if self.format == LogFormat::Text {
+            return None;
+        }
+        let level = if *report.status == Status::Success { Level::Debug } else { Level::Warn };
+        self.json(at, level, "platform.initRuntimeDone", || {
+            let mut record = json!({
+                "initializationType": "on-demand",
+                "phase": report.phase.name(),
+                "status": report.status.name(),
+            });
+            report.status.insert(&mut record);
+            record
+        })
+    }
+
     /// The event goes to the function.
     pub(crate) fn start(&self, at: Timestamp, request_id: Uuid) -> Option<String> {
         match self.format {
@@ -355,6 +372,9 @@ mod tests {
         );
         assert_eq!(info.end(AT, &ok), None);
         assert!(info.end(AT, &failed).unwrap().contains(r#""errorType":"Runtime.ExitError""#));
+        let init = InitReport { duration: Duration::from_micros(1_500), phase: Phase::Init, status: &error };
+        assert!(info.init_runtime_done(AT, &init).unwrap().contains(r#""status":"error""#));
+        assert!(info.init_report(AT, &init).unwrap().contains(r#""metrics":{"durationMs":1.5}"#));
         let warn = platform(LogFormat::Json, Some("WARN"));
         assert_eq!(warn.report(AT, &ok), None);
         assert!(warn.report(AT, &failed).is_some());

@@ -29,10 +29,8 @@ use route::Route;
 
 /// A runtime needs one connection; a few more do no harm, and many do.
 pub(crate) const CONNECTIONS_MAX: usize = 32;
-/// Request line and headers of one request.
+/// Request line and headers of one request; there may be 100 of them, which is what fits without an allocation.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Header lines of one request.
-const HEADERS_MAX: usize = 64;
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
@@ -80,7 +78,6 @@ pub(crate) async fn serve(stream: TcpStream, generation: u64, calls: mpsc::Sende
     });
     let connection = http1::Builder::new()
         .auto_date_header(false)
-        .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         // A runtime says nothing for as long as its function runs; a connection that idles is no fault.
         .header_read_timeout(None)
