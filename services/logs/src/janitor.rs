@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use domain::{Clock, Timestamp};
+use domain::{Clock, Scope, Timestamp};
 use store::{Domain, Scan, Store, Tx};
 use tokio::sync::watch;
 
@@ -131,6 +131,8 @@ impl Janitor {
     async fn work(&self) -> Result<Option<Duration>, store::Error> {
         while let Some((group, stream)) = self.next_trash()? {
             let slice = move |tx: &mut Tx<'_>| match stream {
+                // A store that was emptied meanwhile begins its numbers again: this one may be somebody else's now.
+                _ if !tx.contains(&TRASH, (group, stream))? => Ok(false),
                 WHOLE_GROUP => remove_group_slice(tx, group),
                 stream => remove_stream_slice(tx, group, stream),
             };
@@ -143,9 +145,8 @@ impl Janitor {
         self.alarm.store(NEVER, Ordering::SeqCst);
         let now = self.clock.now();
         let mut alarm = NEVER;
-        for (group, retention) in self.groups_with_retention()? {
-            let cutoff = crate::record::before(now, retention);
-            self.in_slices(move |tx| remove_expired_slice(tx, group, cutoff)).await?;
+        for (key, group, retention) in self.groups_with_retention()? {
+            self.in_slices(move |tx| remove_expired_slice(tx, &key, now)).await?;
             if let Some(first) = self.first_event(group)? {
                 alarm = alarm.min(first.plus(retention).0);
             }
@@ -170,9 +171,9 @@ impl Janitor {
         Ok(found.first().copied())
     }
 
-    fn groups_with_retention(&self) -> Result<Vec<(u64, Duration)>, store::Error> {
+    fn groups_with_retention(&self) -> Result<Vec<(GroupKey, u64, Duration)>, store::Error> {
         let groups = self.store.read(|snapshot| snapshot.scan(&GROUPS, &Scan::all()))?;
-        Ok(groups.into_iter().filter_map(|(_, group)| Some((group.id, group.retention()?))).collect())
+        Ok(groups.into_iter().filter_map(|(key, group)| Some((key, group.id, group.retention()?))).collect())
     }
 
     fn first_event(&self, group: u64) -> Result<Option<Timestamp>, store::Error> {
@@ -180,6 +181,8 @@ impl Janitor {
         Ok(keys.first().map(|(_, at, _)| *at))
     }
 }
+
+type GroupKey = (Scope, String);
 
 /// How long to sleep: until the alarm, at the end of its grain.
 fn pause(alarm: i64, now: Timestamp) -> Option<Duration> {
@@ -226,9 +229,11 @@ fn remove_stream_slice(tx: &mut Tx<'_>, group: u64, stream: u64) -> Result<bool,
     Ok(false)
 }
 
-/// Removes some of a group's expired events. Tells whether there is more.
-pub fn remove_expired_slice(tx: &mut Tx<'_>, group: u64, cutoff: Timestamp) -> Result<bool, store::Error> {
-    let range = Scan::prefix((group,)).below((group, cutoff)).limit(SLICE_ROWS);
+/// Removes some of a group's expired events, by the retention that it has now. Tells whether there is more.
+fn remove_expired_slice(tx: &mut Tx<'_>, key: &GroupKey, now: Timestamp) -> Result<bool, store::Error> {
+    let Some(record) = tx.get(&GROUPS, key)? else { return Ok(false) };
+    let group = record.id;
+    let range = Scan::prefix((group,)).below((group, record.cutoff(now))).limit(SLICE_ROWS);
     let expired = tx.scan(&EVENTS, &range)?;
     let mut bytes = 0;
     for (key, event) in &expired {

@@ -20,6 +20,9 @@ use crate::shapes::{FilterLogEventsRequest, FilterLogEventsResponse, FilteredLog
 
 /// Events looked at for one page; a page may end early, even empty, with a token to go on from.
 const LOOKED_AT_MAX: usize = 100_000;
+/// The earliest start of a search for the latest events first: 2024-01-01, in milliseconds.
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>
+const LATEST_FIRST_SINCE: i64 = 1_704_067_200_000;
 /// Up to so many streams are merged; more are picked out of the whole group's events.
 const MERGED_STREAMS_MAX: usize = 100;
 
@@ -37,9 +40,16 @@ pub async fn filter(
             "logStreamNames and logStreamNamePrefix are mutually exclusive parameters.",
         ));
     }
+    if input.start_from_head == Some(false)
+        && input.start_time.is_some_and(|start| start < LATEST_FIRST_SINCE)
+    {
+        return Err(invalid_parameter(
+            "startFromHead can be false only if startTime is on or after Jan 1, 2024 00:00:00 UTC.",
+        ));
+    }
     let group_name = name_of(&cx, input.log_group_name.clone(), input.log_group_identifier.clone())?;
     let pattern = Pattern::parse(input.filter_pattern.as_deref().unwrap_or_default())
-        .map_err(|_| invalid_parameter("Invalid filter pattern"))?;
+        .map_err(|error| invalid_parameter(error.to_string()))?;
     let token =
         input.next_token.as_deref().map(|text| Token::decode(text).ok_or_else(invalid_token)).transpose()?;
     let now = logs.now();

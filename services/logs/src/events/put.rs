@@ -17,7 +17,6 @@ use crate::shapes::{
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 const BATCH_BYTES_MAX: usize = 1_048_576;
 const EVENT_BYTES_MAX: usize = 1_048_576;
-const BATCH_EVENTS_MAX: usize = 10_000;
 const SPAN_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const AGE_MAX: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 const FUTURE_MAX: Duration = Duration::from_secs(2 * 60 * 60);
@@ -62,14 +61,8 @@ pub fn sequence_token(number: u64) -> String {
     format!("4{number:055}")
 }
 
-/// What makes the whole batch wrong, whatever group it is for.
+/// What makes the whole batch wrong, whatever group it is for. The number of events is the model's to limit.
 fn check_batch(events: &[InputLogEvent]) -> Result<(), Error> {
-    if events.len() > BATCH_EVENTS_MAX {
-        return Err(invalid_parameter(format!(
-            "1 validation error detected: Value at 'logEvents' failed to satisfy constraint: \
-             Member must have length less than or equal to {BATCH_EVENTS_MAX}"
-        )));
-    }
     let sizes = events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES);
     if let Some(size) = sizes.clone().find(|size| *size > EVENT_BYTES_MAX) {
         return Err(invalid_parameter(format!(

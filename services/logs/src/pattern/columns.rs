@@ -38,7 +38,7 @@ impl Columns {
             cursor.skip_space();
             if cursor.eat("...") {
                 if columns.last.replace(Vec::new()).is_some() {
-                    return Err(InvalidPattern);
+                    return Err(InvalidPattern::Malformed);
                 }
             } else {
                 columns.last.as_mut().unwrap_or(&mut columns.first).push(Column::parse(cursor)?);
@@ -185,7 +185,7 @@ impl ColumnParser<'_, '_> {
         self.cursor.skip_space();
         if self.cursor.eat("(") {
             if depth == DEPTH_MAX {
-                return Err(InvalidPattern);
+                return Err(InvalidPattern::Malformed);
             }
             let inner = self.any(depth + 1)?;
             self.cursor.expect(")")?;
@@ -193,7 +193,7 @@ impl ColumnParser<'_, '_> {
         }
         let name = name(self.cursor)?;
         if *self.name.get_or_insert(name) != name {
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         }
         self.cursor.skip_space();
         Comparison::parse(self.cursor, is_bare).map(Condition::Is)
@@ -202,7 +202,7 @@ impl ColumnParser<'_, '_> {
 
 fn name<'t>(cursor: &mut Cursor<'t>) -> Result<&'t str, InvalidPattern> {
     let name = cursor.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))?;
-    if name.starts_with(|c: char| c.is_ascii_digit()) { Err(InvalidPattern) } else { Ok(name) }
+    if name.starts_with(|c: char| c.is_ascii_digit()) { Err(InvalidPattern::Malformed) } else { Ok(name) }
 }
 
 /// What a value without quotes is made of.

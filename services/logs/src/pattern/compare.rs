@@ -46,7 +46,7 @@ impl Comparison {
         };
         let ordered = !matches!(operator, Operator::Equal | Operator::NotEqual);
         if ordered && !matches!(operand, Operand::Number(..)) {
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         }
         Ok(Self { operator, operand })
     }
@@ -88,7 +88,7 @@ impl Operator {
             .into_iter()
             .find(|(text, _)| cursor.eat(text))
             .map(|(_, operator)| operator)
-            .ok_or(InvalidPattern)
+            .ok_or(InvalidPattern::Malformed)
     }
 }
 

@@ -46,7 +46,7 @@ impl<'t> Cursor<'t> {
 
     /// Takes this text, which must be next.
     pub fn expect(&mut self, text: &str) -> Result<(), InvalidPattern> {
-        if self.eat(text) { Ok(()) } else { Err(InvalidPattern) }
+        if self.eat(text) { Ok(()) } else { Err(InvalidPattern::Malformed) }
     }
 
     /// Takes one or more characters of a kind.
@@ -54,7 +54,7 @@ impl<'t> Cursor<'t> {
         let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
         self.rest = rest;
-        if taken.is_empty() { Err(InvalidPattern) } else { Ok(taken) }
+        if taken.is_empty() { Err(InvalidPattern::Malformed) } else { Ok(taken) }
     }
 
     /// Takes a text between two of these quotes, in which a backslash stands before a quote or a backslash.
@@ -62,7 +62,7 @@ impl<'t> Cursor<'t> {
         let mut text = String::new();
         let mut characters = self.rest.char_indices();
         if characters.next().map(|(_, c)| c) != Some(quote) {
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         }
         while let Some((at, c)) = characters.next() {
             if c == quote {
@@ -78,17 +78,20 @@ impl<'t> Cursor<'t> {
                 _ => text.push(c),
             }
         }
-        Err(InvalidPattern)
+        Err(InvalidPattern::Malformed)
     }
 
     /// Takes a regular expression between two percent signs.
     pub fn regex(&mut self) -> Result<Regex, InvalidPattern> {
         self.regexes += 1;
         if self.regexes > REGEXES_MAX {
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         }
-        let (inside, rest) =
-            self.rest.strip_prefix('%').and_then(|rest| rest.split_once('%')).ok_or(InvalidPattern)?;
+        let (inside, rest) = self
+            .rest
+            .strip_prefix('%')
+            .and_then(|rest| rest.split_once('%'))
+            .ok_or(InvalidPattern::Malformed)?;
         self.rest = rest;
         Regex::parse(inside)
     }

@@ -137,7 +137,7 @@ impl Parser<'_, '_> {
         self.cursor.skip_space();
         let condition = if self.cursor.eat("(") {
             if depth == DEPTH_MAX {
-                return Err(InvalidPattern);
+                return Err(InvalidPattern::Malformed);
             }
             let inner = self.any(depth + 1)?;
             self.cursor.expect(")")?;
@@ -165,7 +165,7 @@ impl Parser<'_, '_> {
         let wildcards = steps.iter().filter(|step| matches!(step, Step::Every)).count();
         self.wildcard_selectors += usize::from(wildcards > 0);
         if steps.is_empty() || wildcards > 1 || self.wildcard_selectors > WILDCARD_SELECTORS_MAX {
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         }
         Ok(Selector(steps))
     }
@@ -190,7 +190,7 @@ impl Parser<'_, '_> {
             Some(quote @ ('\'' | '"')) => Step::Member(self.cursor.quoted(quote)?),
             _ => {
                 let digits = self.cursor.take_while(|c| c.is_ascii_digit())?;
-                Step::Element(digits.parse().map_err(|_| InvalidPattern)?)
+                Step::Element(digits.parse().map_err(|_| InvalidPattern::Malformed)?)
             }
         };
         self.cursor.expect("]")?;
@@ -200,7 +200,7 @@ impl Parser<'_, '_> {
     fn test(&mut self) -> Result<Test, InvalidPattern> {
         let spaced = self.cursor.skip_space();
         if self.cursor.peek().is_some_and(|c| c.is_ascii_alphabetic()) {
-            return if spaced { self.keyword() } else { Err(InvalidPattern) };
+            return if spaced { self.keyword() } else { Err(InvalidPattern::Malformed) };
         }
         Comparison::parse(self.cursor, is_bare).map(Test::Compares)
     }
@@ -214,7 +214,7 @@ impl Parser<'_, '_> {
             ("IS", "FALSE") => Ok(Test::False),
             ("IS", "NULL") => Ok(Test::Null),
             ("NOT", "EXISTS") => Ok(Test::NotExists),
-            _ => Err(InvalidPattern),
+            _ => Err(InvalidPattern::Malformed),
         }
     }
 }

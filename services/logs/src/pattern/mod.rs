@@ -32,13 +32,42 @@ enum Kind {
     Columns(Columns),
 }
 
-/// The text is not a pattern.
+/// The text is not a pattern. The words are CloudWatch Logs' own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidPattern;
+pub enum InvalidPattern {
+    /// Has to be quoted.
+    Character(char),
+    /// A JSON pattern or one of columns does not end as it begins.
+    Unclosed {
+        /// How it begins.
+        open: char,
+        /// How it should end.
+        close: char,
+    },
+    /// Anything else.
+    Malformed,
+}
+
+impl std::fmt::Display for InvalidPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Character(character) => write!(f, "Invalid character(s) in term '{character}'"),
+            Self::Unclosed { open, close } => {
+                write!(f, "If a filter pattern starts with '{open}' it must end with '{close}'")
+            }
+            Self::Malformed => f.write_str("Invalid filter pattern"),
+        }
+    }
+}
 
 impl Pattern {
     /// Reads a pattern. An empty one matches everything.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        for (open, close) in [('{', '}'), ('[', ']')] {
+            if text.trim().starts_with(open) && !text.trim().ends_with(close) {
+                return Err(InvalidPattern::Unclosed { open, close });
+            }
+        }
         let mut cursor = Cursor::new(text);
         cursor.skip_space();
         let kind = match cursor.peek() {
@@ -48,7 +77,7 @@ impl Pattern {
             Some(_) => Kind::Terms(Terms::parse(&mut cursor)?),
         };
         cursor.skip_space();
-        if cursor.peek().is_some() { Err(InvalidPattern) } else { Ok(Self(kind)) }
+        if cursor.peek().is_some() { Err(InvalidPattern::Malformed) } else { Ok(Self(kind)) }
     }
 
     /// Whether a message matches.

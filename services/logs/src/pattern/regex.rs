@@ -21,7 +21,7 @@ impl Regex {
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
         check_syntax(text)?;
         let compiled = fancy_regex::RegexBuilder::new(text).delegate_size_limit(COMPILED_BYTES_MAX).build();
-        compiled.map(Self).map_err(|_| InvalidPattern)
+        compiled.map(Self).map_err(|_| InvalidPattern::Malformed)
     }
 
     /// Whether it matches anywhere in a text.
@@ -33,7 +33,7 @@ impl Regex {
 
 fn check_syntax(text: &str) -> Result<(), InvalidPattern> {
     if text.is_empty() || text.contains("(?") {
-        return Err(InvalidPattern);
+        return Err(InvalidPattern::Malformed);
     }
     let mut characters = text.chars();
     let mut after_quantifier = false;
@@ -42,11 +42,11 @@ fn check_syntax(text: &str) -> Result<(), InvalidPattern> {
         if c == '\\' {
             check_escape(&mut characters)?;
         } else if !c.is_ascii_alphanumeric() && !SYMBOLS.contains(c) && !OPERATORS.contains(c) {
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         } else if quantifier && c != '?' && after_quantifier {
             // A repetition of a repetition, or a possessive one: not in the documented syntax, and the only part of
             // ours that would need backtracking.
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         }
         after_quantifier = quantifier && c != '{' || c == '}';
     }
@@ -58,6 +58,6 @@ fn check_escape(characters: &mut std::str::Chars<'_>) -> Result<(), InvalidPatte
     match characters.next() {
         Some('x') if is_hex(characters.next()) && is_hex(characters.next()) => Ok(()),
         Some(c) if CLASSES.contains(c) || c == '\\' || SYMBOLS.contains(c) || OPERATORS.contains(c) => Ok(()),
-        _ => Err(InvalidPattern),
+        _ => Err(InvalidPattern::Malformed),
     }
 }

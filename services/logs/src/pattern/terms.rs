@@ -33,8 +33,9 @@ impl Terms {
                 cursor.skip_space();
             }
             list.push(Term::parse(cursor)?);
-            if !cursor.skip_space() && cursor.peek().is_some() {
-                return Err(InvalidPattern);
+            let spaced = cursor.skip_space();
+            if let Some(next) = cursor.peek().filter(|_| !spaced) {
+                return Err(InvalidPattern::Character(next));
             }
         }
         Ok(terms)
@@ -60,7 +61,8 @@ impl Term {
             }
             Some('%') => Ok(Self::Regex(cursor.regex()?)),
             // Anything beside letters, digits and underscores has to be quoted.
-            _ => Ok(Self::Text(cursor.take_while(|c| c.is_alphanumeric() || c == '_')?.to_owned())),
+            Some(other) if !is_word(other) => Err(InvalidPattern::Character(other)),
+            _ => Ok(Self::Text(cursor.take_while(is_word)?.to_owned())),
         }
     }
 
@@ -70,4 +72,8 @@ impl Term {
             Self::Regex(regex) => regex.matches(message),
         }
     }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }

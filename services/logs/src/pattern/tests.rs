@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{InvalidPattern, Pattern};
+use super::Pattern;
 
 #[track_caller]
 fn check(pattern: &str, matching: &[&str], other: &[&str]) {
@@ -18,7 +18,7 @@ fn check(pattern: &str, matching: &[&str], other: &[&str]) {
 #[track_caller]
 fn check_invalid(patterns: &[&str]) {
     for pattern in patterns {
-        assert_eq!(Pattern::parse(pattern).err(), Some(InvalidPattern), "{pattern} is not a pattern");
+        assert!(Pattern::parse(pattern).is_err(), "{pattern} is not a pattern");
     }
 }
 
@@ -84,6 +84,19 @@ fn terms_with_other_characters_need_quotes() {
         "\"open",
         "%a%b",
     ]);
+}
+
+#[test]
+fn what_is_wrong_with_a_pattern_is_said_in_the_services_words() {
+    for (pattern, message) in [
+        ("foo-bar", "Invalid character(s) in term '-'"),
+        ("ERROR (x)", "Invalid character(s) in term '('"),
+        ("{ $.a = 1", "If a filter pattern starts with '{' it must end with '}'"),
+        ("[a, b", "If a filter pattern starts with '[' it must end with ']'"),
+        ("{ $.a == 1 }", "Invalid filter pattern"),
+    ] {
+        assert_eq!(Pattern::parse(pattern).unwrap_err().to_string(), message, "{pattern}");
+    }
 }
 
 #[test]

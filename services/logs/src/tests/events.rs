@@ -137,8 +137,7 @@ async fn a_batch_that_breaks_the_rules_is_refused_whole() {
     let server = Server::with_stream().await;
     let long = "x".repeat(1_048_576);
     let half = "x".repeat(524_288);
-    let many = vec![(NOW, "x"); 10_001];
-    let cases: [(&[(i64, &str)], &str); 5] = [
+    let cases: [(&[(i64, &str)], &str); 4] = [
         (
             &[(NOW + 1, "a"), (NOW, "b")],
             "Log events in a single PutLogEvents request must be in chronological order.",
@@ -148,11 +147,6 @@ async fn a_batch_that_breaks_the_rules_is_refused_whole() {
         (
             &[(NOW - DAY - 1, "a"), (NOW, "b")],
             "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
-        ),
-        (
-            &many,
-            "1 validation error detected: Value at 'logEvents' failed to satisfy constraint: Member must have length \
-             less than or equal to 10000",
         ),
     ];
     for (events, message) in cases {

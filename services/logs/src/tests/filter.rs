@@ -114,8 +114,13 @@ async fn what_cannot_be_searched_is_refused() {
     let server = three_streams().await;
     for (input, expected) in [
         (
-            FilterLogEventsRequest { filter_pattern: Some("{ $.a".into()), ..in_group("g") },
+            FilterLogEventsRequest { filter_pattern: Some("{ $.a }".into()), ..in_group("g") },
             "InvalidParameterException: Invalid filter pattern",
+        ),
+        (
+            FilterLogEventsRequest { start_from_head: Some(false), start_time: Some(0), ..in_group("g") },
+            "InvalidParameterException: startFromHead can be false only if startTime is on or after Jan 1, 2024 \
+             00:00:00 UTC.",
         ),
         (
             FilterLogEventsRequest {

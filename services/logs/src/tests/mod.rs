@@ -5,6 +5,7 @@ mod filter;
 mod groups;
 mod ingest;
 mod janitor;
+mod speed;
 mod streams;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -175,9 +176,55 @@ pub fn check_error<T: std::fmt::Debug>(result: Result<T, Error>, expected: &str)
     assert_eq!(result.unwrap_err().to_string(), expected);
 }
 
+/// Sends JSON as a client does.
+async fn send(service: &wire::Service, operation: &str, body: &str) -> (u16, String) {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("content-type", http::HeaderValue::from_static("application/x-amz-json-1.1"));
+    headers.insert("x-amz-target", format!("Logs_20140328.{operation}").parse().unwrap());
+    let (operation, labels) = service.route(&http::Method::POST, "/", "", &headers, body.as_bytes()).unwrap();
+    let body = body.to_owned().into();
+    let request = wire::Request { operation, labels, query: String::new(), headers, body };
+    let wire::Response { status, body: wire::Body::Bytes(body), .. } = service.handle(cx(), request).await
+    else {
+        panic!("none of these streams")
+    };
+    (status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
+}
+
 #[tokio::test]
-async fn every_operation_of_the_table_has_a_handler() {
+async fn every_operation_with_shapes_has_a_handler() {
     let server = Server::start();
     let service = crate::service(server.logs.clone());
-    assert_eq!(service.implemented().count(), 17);
+    let has_shapes = |operation: &&wire::schema::Operation| {
+        !operation.input.members().is_empty() || !operation.output.members().is_empty()
+    };
+    let mut with_shapes: Vec<_> =
+        crate::shapes::SERVICE.operations.iter().filter(has_shapes).map(|operation| operation.name).collect();
+    let mut implemented: Vec<_> = service.implemented().collect();
+    with_shapes.sort_unstable();
+    implemented.sort_unstable();
+    assert_eq!(implemented, with_shapes);
+}
+
+#[tokio::test]
+async fn events_go_over_the_wire_and_come_back() {
+    let server = Server::with_stream().await;
+    let service = crate::service(server.logs.clone());
+    let put = format!(
+        r#"{{"logGroupName":"g","logStreamName":"s","logEvents":[{{"timestamp":{NOW},"message":"hello"}}]}}"#
+    );
+    let (status, body) = send(&service, "PutLogEvents", &put).await;
+    assert_eq!(status, 200, "{body}");
+    let (status, body) =
+        send(&service, "FilterLogEvents", r#"{"logGroupName":"g","interleaved":true}"#).await;
+    assert_eq!(status, 200, "{body}");
+    assert!(
+        body.contains(&format!(r#""timestamp":{NOW}"#)) && body.contains(r#""message":"hello""#),
+        "{body}"
+    );
+    let (status, body) = send(&service, "FilterLogEvents", r#"{"logGroupName":"none"}"#).await;
+    assert!(status == 400 && body.contains("ResourceNotFoundException"), "{status} {body}");
+    let too_many = r#"{"logGroupName":"g","limit":10001}"#;
+    let (status, body) = send(&service, "FilterLogEvents", too_many).await;
+    assert!(status == 400 && body.contains("less than or equal to 10000"), "{status} {body}");
 }
