@@ -3,6 +3,9 @@
 //! It owns the state, the cell, the pipes and the timer, so nothing here is locked. Each turn of [`run`] takes one
 //! thing that happened; each action is performed before the next is looked at.
 
+mod invocation;
+mod start;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +18,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::deadlines::{Deadlines, Due};
-use super::outcome::{self, Circumstances};
-use super::state::{Action, Death, Event, InitResult, Phase, Refusal, StartFailure, State, Verdict};
+use super::state::{Action, Death, Event, Phase, Refusal, State};
+use crate::InvokeError;
 use crate::engine::Shared;
-use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Fault, Process, StartError, Usage};
-use crate::logs::{InitReport, Journal, Output, Phase as InitPhase, Platform, Report, Status};
-use crate::placement::{Command, EnvironmentId, Held, Job, Offered, Pool, Ticket};
+use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Fault, Usage};
+use crate::logs::{Journal, Output, Phase as InitPhase, Platform, Status};
+use crate::placement::{Command, EnvironmentId, Job, Pool, Ticket};
 use crate::runtime_api::{self, Call, CallKind, Posted};
-use crate::{InvokeError, Outcome, Start};
 
 /// Calls of a runtime that may wait to be looked at.
 const CALLS_WAITING: usize = 8;
@@ -155,40 +157,6 @@ impl Environment {
         }
     }
 
-    /// The Init phase begins: a cell, and the runtime in it.
-    async fn begin(&mut self) {
-        match self.engine.options.isolation.acquire(&self.pool.version).await {
-            Ok(cell) => {
-                self.listener = Some(cell.listener());
-                self.cell = Some(cell);
-                self.deadlines.set(Due::Init, Instant::now() + self.engine.options.limits.init_timeout);
-                if let Err(error) = self.start(InitPhase::Init).await {
-                    self.start_failed(error).await;
-                }
-            }
-            Err(error) => self.start_failed(error).await,
-        }
-    }
-
-    async fn start_failed(&mut self, error: StartError) {
-        let failure = self.note_start_error(error);
-        self.feed(Event::StartFailed(failure)).await;
-    }
-
-    fn note_start_error(&mut self, error: StartError) -> StartFailure {
-        let message = error.to_string();
-        tracing::debug!(function = %self.pool.version.name, error = message, "environment did not start");
-        self.fault = Some(message.clone());
-        match error {
-            StartError::InvalidEntrypoint(_) => return StartFailure::Entrypoint,
-            StartError::RuntimeUnavailable { runtime, advice } => {
-                self.start_error = Some(InvokeError::RuntimeUnavailable { runtime, advice });
-            }
-            StartError::Fault(_) => self.start_error = Some(InvokeError::Unavailable { why: message }),
-        }
-        StartFailure::Machine
-    }
-
     /// Takes one thing that happened.
     async fn turn(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
         let listening = self.connections.len() < runtime_api::CONNECTIONS_MAX;
@@ -223,18 +191,6 @@ impl Environment {
             Command::Retire => self.feed(Event::Retire).await,
             Command::Abort => self.feed(Event::Abort).await,
         }
-    }
-
-    fn take(&mut self, job: Box<Job>) -> Uuid {
-        let id = job.invocation.request_id;
-        if job.invocation.tail {
-            self.journal.start_tail();
-        }
-        self.deadlines.set(Due::Invocation, Instant::now() + self.pool.version.timeout);
-        self.deadlines.clear(Due::Rest);
-        self.deadlines.clear(Due::Expiry);
-        self.job = Some(Current { job, begun: None, deadline: Timestamp::default() });
-        id
     }
 
     async fn call(&mut self, call: Call) {
@@ -345,80 +301,6 @@ impl Environment {
         }
     }
 
-    /// Starts the runtime, with everything it learns from its environment.
-    async fn start(&mut self, phase: InitPhase) -> Result<(), StartError> {
-        let Some(cell) = &mut self.cell else { return Ok(()) };
-        let version = &self.pool.version;
-        let at = self.journal.now();
-        let runtime = cell.runtime_version();
-        let runtime_arn = crate::runtime_version_arn(&version.scope.region, runtime);
-        if let Some(line) = self.platform.init_start(at, phase, runtime, &runtime_arn) {
-            self.journal.write(line);
-        }
-        let credentials = (self.engine.options.credentials)(version);
-        let session = runtimes::Session {
-            credentials: &credentials,
-            endpoint_url: &self.engine.options.endpoint_url,
-            log_stream: self.journal.stream(),
-            initialization_type: "on-demand",
-        };
-        let variables = runtimes::of_function(version, &session);
-        if phase == InitPhase::Invoke {
-            cell.set_cpu(Cpu::Full)?;
-        }
-        self.starting_since = Some(Instant::now());
-        self.exited = None;
-        let framed = version.runtime.family() != Family::Provided;
-        let Process { stdout, stderr, exited } = in_time("start a runtime", cell.start(variables)).await?;
-        (self.stdout, self.stderr) = (Some(Output::new(stdout, framed)), Some(Output::new(stderr, false)));
-        self.exit = Some(exited);
-        Ok(())
-    }
-
-    /// The invocation's time and log begin, once.
-    fn begin_invocation(&mut self) {
-        let Some(current) = &mut self.job else { return };
-        if current.begun.is_some() {
-            return;
-        }
-        let now = self.journal.now();
-        current.begun = Some(Instant::now());
-        current.deadline = now.plus(self.pool.version.timeout);
-        if let Some(line) = self.platform.start(now, current.job.invocation.request_id) {
-            self.journal.write(line);
-        }
-    }
-
-    fn deliver(&mut self) {
-        self.begin_invocation();
-        if self.starting_since.is_some() {
-            self.init_ended(InitPhase::Invoke, &Status::Success);
-        }
-        let (Some(current), Some(parked)) = (&mut self.job, self.parked.take()) else { return };
-        let invocation = &mut current.job.invocation;
-        let event = runtime_api::Event {
-            request_id: invocation.request_id,
-            deadline_epoch_ms: current.deadline.epoch_ms(),
-            invoked_arn: std::mem::take(&mut invocation.invoked_arn),
-            trace_id: invocation
-                .trace_header
-                .take()
-                .unwrap_or_else(|| runtime_api::untraced(invocation.request_id, self.journal.now())),
-            client_context: invocation.client_context.take(),
-            cognito_identity: invocation.cognito_identity.take(),
-            payload: std::mem::take(&mut invocation.payload),
-        };
-        if let Err(Ok(event)) = parked.send(Ok(event)) {
-            // The connection closed in this moment. The runtime will ask again, or die.
-            invocation.invoked_arn = event.invoked_arn;
-            invocation.trace_header = Some(event.trace_id);
-            invocation.client_context = event.client_context;
-            invocation.cognito_identity = event.cognito_identity;
-            invocation.payload = event.payload;
-            self.follow_ups.push_back(Event::NextDropped);
-        }
-    }
-
     fn reply(&mut self, decision: Result<(), Refusal>) {
         match (self.call.take(), decision) {
             (Some(Reply::Next(reply)), Err(refusal)) => drop(reply.send(Err(refusal))),
@@ -426,151 +308,6 @@ impl Environment {
             // A call for an event is parked, not accepted.
             (Some(Reply::Next(_)) | None, _) => {}
         }
-    }
-
-    /// Tells the caller. Whatever else there is to do comes after that, except for what the tail must hold.
-    fn answer(&mut self, id: Uuid, verdict: Verdict) {
-        let Some(Current { job, begun, .. }) = self.job.take() else { return };
-        let Job { invocation, permit, reply } = *job;
-        let duration = match verdict {
-            Verdict::TimedOut => self.pool.version.timeout,
-            _ => begun.map(|begun| begun.elapsed()).unwrap_or_default(),
-        };
-        let ruling = outcome::rule(
-            verdict,
-            Circumstances {
-                request_id: id,
-                version: &self.pool.version,
-                posted: self.posted.take(),
-                exit: self.exited,
-                fault: self.fault.as_deref(),
-            },
-        );
-        self.report_failed_init(&ruling.as_ref().map_or(Status::Success, |ruling| ruling.status.clone()));
-        let init = self.unreported_init.take();
-        let status = match &ruling {
-            Ok(ruling) => ruling.status.clone(),
-            Err(_) => Status::Error("Sandbox.Failure".to_owned()),
-        };
-        self.unsettled = Some(Settlement {
-            request_id: id,
-            duration,
-            init,
-            produced_bytes: ruling.as_ref().map_or(0, |ruling| ruling.payload.len()),
-            status,
-        });
-        let mut log_tail = None;
-        if invocation.tail {
-            self.measure();
-            self.settle();
-            log_tail = self.journal.take_tail();
-        }
-        // Before the caller can send another request, which may count on the permit and on this environment.
-        drop(permit);
-        if !matches!(verdict, Verdict::Broken | Verdict::Aborted) {
-            self.pool.releasing(self.id);
-        }
-        if matches!(self.state.phase(), Phase::Responded { .. }) {
-            self.deadlines.set(Due::Release, Instant::now() + self.engine.options.limits.release_grace);
-        }
-        let outcome = ruling.map(|ruling| Outcome {
-            payload: ruling.payload,
-            function_error: ruling.function_error,
-            log_tail,
-            start: init.map_or(Start::Warm, |init| Start::Cold { init }),
-            duration,
-        });
-        // A caller that has gone does not matter: the invocation is over all the same.
-        let _ = reply.send(outcome);
-        if !invocation.tail {
-            self.measure();
-        }
-    }
-
-    /// Everything the function has printed for this invocation, then END and REPORT.
-    fn settle(&mut self) {
-        let Some(settlement) = self.unsettled.take() else { return };
-        // A child that was killed for its memory is the function's affair once the function has answered.
-        self.oom_kills_seen = self.usage.oom_kills;
-        self.drain();
-        let report = Report {
-            request_id: settlement.request_id,
-            duration: settlement.duration,
-            init: settlement.init,
-            memory_bytes_max: self.usage.memory_bytes_max,
-            produced_bytes: settlement.produced_bytes,
-            status: &settlement.status,
-        };
-        let at = self.journal.now();
-        let lines = [self.platform.end(at, &report), self.platform.report(at, &report)];
-        lines.into_iter().flatten().for_each(|line| self.journal.write(line));
-    }
-
-    fn report_init(&mut self, result: InitResult) {
-        self.deadlines.clear(Due::Init);
-        self.drain();
-        let status = match result {
-            InitResult::Success => Status::Success,
-            InitResult::TimedOut => Status::Timeout,
-            InitResult::Error => {
-                let reported = self.posted.as_ref().map(|posted| posted.error_type.clone());
-                Status::Error(reported.unwrap_or_else(|| "Runtime.Unknown".to_owned()))
-            }
-            InitResult::Died(death) => Status::Error(outcome::death_type(death).to_owned()),
-            InitResult::InvalidEntrypoint => Status::Error("Runtime.InvalidEntrypoint".to_owned()),
-        };
-        let duration = self.init_ended(InitPhase::Init, &status);
-        if result == InitResult::Success {
-            self.init = duration;
-            self.unreported_init = Some(duration);
-        }
-    }
-
-    /// The runtime did not come up inside the invocation that ends with `status`.
-    fn report_failed_init(&mut self, status: &Status) {
-        if self.starting_since.is_some() {
-            self.drain();
-            self.init_ended(InitPhase::Invoke, status);
-        }
-    }
-
-    fn init_ended(&mut self, phase: InitPhase, status: &Status) -> Duration {
-        let duration = self.starting_since.take().map(|since| since.elapsed()).unwrap_or_default();
-        let report = InitReport { duration, phase, status };
-        let at = self.journal.now();
-        let lines = [self.platform.init_runtime_done(at, &report), self.platform.init_report(at, &report)];
-        lines.into_iter().flatten().for_each(|line| self.journal.write(line));
-        duration
-    }
-
-    fn offer(&mut self) {
-        for due in [Due::Init, Due::Invocation, Due::Release] {
-            self.deadlines.clear(due);
-        }
-        if self.usage == Usage::default() {
-            self.measure();
-        }
-        let held = Held { memory_bytes: self.usage.memory_bytes, init: self.init };
-        match self.pool.offer(self.id, held) {
-            Offered::Job(job) => {
-                let id = self.take(job);
-                self.follow_ups.push_back(Event::Assigned(id));
-            }
-            Offered::Wait => {
-                self.deadlines.set(Due::Expiry, Instant::now() + self.engine.options.limits.idle_age);
-            }
-            Offered::Stop => self.follow_ups.push_back(Event::Retire),
-        }
-    }
-
-    fn abandon(&mut self) {
-        let error = self.start_error.take().unwrap_or_else(|| InvokeError::Unavailable {
-            why: self.fault.clone().unwrap_or_else(|| "the execution environment did not start".to_owned()),
-        });
-        if let Some(job) = self.pool.abandon(self.id) {
-            job.fail(error);
-        }
-        self.leave();
     }
 
     fn leave(&mut self) {
