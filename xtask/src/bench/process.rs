@@ -44,7 +44,7 @@ impl Process {
             match Connection::open(address).and_then(|mut connection| connection.exchange(&health)) {
                 Ok(head) if head.status == 200 => break,
                 Ok(head) => bail!("health answered {}", head.status),
-                Err(_) if started.elapsed() < START_TIMEOUT => std::thread::sleep(Duration::from_micros(200)),
+                Err(_) if started.elapsed() < START_TIMEOUT => pause(),
                 Err(error) => return Err(error.context("the server does not get ready")),
             }
             if let Some(status) = child.try_wait()? {
@@ -90,6 +90,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Nothing tells when another process begins to listen.
+#[expect(clippy::disallowed_methods)]
+fn pause() {
+    std::thread::sleep(Duration::from_micros(200));
 }
 
 fn free_address() -> anyhow::Result<SocketAddr> {
