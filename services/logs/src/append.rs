@@ -14,6 +14,8 @@ pub struct NewEvent<'e> {
     pub at: Timestamp,
     /// What it says.
     pub message: &'e str,
+    /// What stands after it: the line break of a line, or nothing.
+    pub ending: &'static str,
 }
 
 /// Where events go.
@@ -39,7 +41,7 @@ pub fn append(
     let next = numbers.end;
     let mut bytes = 0;
     for (event, number) in events.iter().zip(numbers) {
-        let record = EventRecord::new(stream.id, ingested, event.message);
+        let record = EventRecord::new(stream.id, ingested, &[event.message, event.ending]);
         bytes += record.size() as u64;
         tx.put(&EVENTS, (group, event.at, number), &record)?;
         tx.put(&STREAM_EVENTS, (group, stream.id, event.at, number), &Raw::default())?;

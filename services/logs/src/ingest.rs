@@ -21,7 +21,10 @@ const BATCH_LINES: usize = 4096;
 const BATCH_BYTES: usize = 4 << 20;
 /// The longest message of one event, in bytes; a longer line becomes several.
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
-const MESSAGE_BYTES_MAX: usize = (1 << 20) - EVENT_OVERHEAD_BYTES;
+const MESSAGE_BYTES_MAX: usize = (1 << 20) - EVENT_OVERHEAD_BYTES - LINE_BREAK.len();
+/// Ends the messages of Lambda's events, as readers of CloudWatch Logs see them.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html>
+const LINE_BREAK: &str = "\n";
 /// Between attempts, doubling up to the greatest.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
@@ -144,7 +147,10 @@ fn write_lines(
     for line in lines {
         let events = streams.entry((&line.scope, &line.group, &line.stream)).or_default();
         let at = Timestamp(line.at.0.max(0));
-        events.extend(pieces(&line.message).map(|message| NewEvent { at, message }));
+        events.extend(pieces(&line.message).map(|message| NewEvent { at, message, ending: "" }));
+        if let Some(last) = events.last_mut() {
+            last.ending = LINE_BREAK;
+        }
     }
     let mut first_expiry = None;
     for ((scope, group_name, stream_name), events) in streams {

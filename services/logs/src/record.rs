@@ -103,12 +103,13 @@ pub struct EventRecord(Vec<u8>);
 const MESSAGE_AT: usize = 16;
 
 impl EventRecord {
-    /// An event of a stream.
-    pub fn new(stream: u64, ingested: Timestamp, message: &str) -> Self {
-        let mut bytes = Vec::with_capacity(MESSAGE_AT + message.len());
+    /// An event of a stream, its message in parts.
+    pub fn new(stream: u64, ingested: Timestamp, message: &[&str]) -> Self {
+        let length: usize = message.iter().map(|part| part.len()).sum();
+        let mut bytes = Vec::with_capacity(MESSAGE_AT + length);
         bytes.extend_from_slice(&stream.to_be_bytes());
         bytes.extend_from_slice(&ingested.0.to_be_bytes());
-        bytes.extend_from_slice(message.as_bytes());
+        message.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
         Self(bytes)
     }
 

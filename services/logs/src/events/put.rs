@@ -39,7 +39,7 @@ pub async fn put(logs: Logs, cx: Context, input: PutLogEventsRequest) -> Result<
             let place = Place { group: group.id, stream: &input.log_stream_name };
             let events: Vec<NewEvent<'_>> = accepted
                 .iter()
-                .map(|event| NewEvent { at: Timestamp(event.timestamp), message: &event.message })
+                .map(|event| NewEvent { at: Timestamp(event.timestamp), message: &event.message, ending: "" })
                 .collect();
             let next = append(tx, place, record, now, &events)?;
             let expiry =

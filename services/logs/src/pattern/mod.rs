@@ -82,6 +82,8 @@ impl Pattern {
 
     /// Whether a message matches.
     pub fn matches(&self, message: &str) -> bool {
+        // The end of a line is before its break.
+        let message = message.strip_suffix('\n').unwrap_or(message);
         match &self.0 {
             Kind::All => true,
             Kind::Terms(terms) => terms.matches(message),

@@ -103,7 +103,7 @@ fn what_is_wrong_with_a_pattern_is_said_in_the_services_words() {
 fn a_regular_expression_matches_anywhere_unless_anchored() {
     check("%AUTHORIZED%", &["[ERROR 401] UNAUTHORIZED REQUEST", "AUTHORIZED"], &["authorized"]);
     check("%^[hc]at%", &["hat trick"], &["a hat"]);
-    check("%[hc]at$%", &["the cat"], &["cats"]);
+    check("%[hc]at$%", &["the cat", "the cat\n"], &["cats", "cat\n\n"]);
     check("%colou?r%", &["color", "colour"], &["colouur"]);
     check("%^a{3,5}$%", &["aaaa"], &["aa", "aaaaaa"]);
     check("%gra|ey%", &["gra", "grey"], &["gry"]);

@@ -20,7 +20,7 @@ async fn letters(server: &Server, mut input: FilterLogEventsRequest) -> String {
     let mut found = String::new();
     loop {
         let page = server.filter(input.clone()).await.unwrap();
-        found.extend(messages(&page).iter().filter_map(|message| message.chars().last()));
+        found.extend(messages(&page).iter().filter_map(|message| message.trim_end().chars().last()));
         input.next_token = page.next_token;
         if input.next_token.is_none() {
             return found;

@@ -14,7 +14,7 @@ async fn the_first_line_makes_its_group_and_stream() {
     let page = server.filter(in_group("/aws/lambda/f")).await.unwrap();
     let event = &page.events.unwrap()[0];
     assert_eq!(event.log_stream_name.as_deref(), Some("2026/11/20/[$LATEST]abc"));
-    assert_eq!((event.timestamp, event.message.as_deref()), (Some(NOW), Some("START")));
+    assert_eq!((event.timestamp, event.message.as_deref()), (Some(NOW), Some("START\n")));
 }
 
 #[tokio::test]
@@ -29,8 +29,10 @@ async fn a_flood_of_lines_is_stored_whole_and_in_order() {
     assert_eq!(found.len(), LINES);
     // All are of one moment, so within a stream they stand in the order of their arrival.
     for stream in 0..7 {
-        let of_stream =
-            found.iter().map(|message| message.parse::<usize>().unwrap()).filter(|n| n % 7 == stream);
+        let of_stream = found
+            .iter()
+            .map(|message| message.trim_end().parse::<usize>().unwrap())
+            .filter(|n| n % 7 == stream);
         assert!(of_stream.is_sorted());
     }
     let bytes: usize = found.iter().map(|message| message.len() + 26).sum();
@@ -43,7 +45,7 @@ async fn a_line_longer_than_an_event_becomes_several() {
     let server = Server::start();
     server.print("g", "s", NOW, &"x".repeat(2_500_000)).await;
     server.until_rows(&EVENTS, 3).await;
-    assert_eq!(server.messages("g").await.concat().len(), 2_500_000);
+    assert_eq!(server.messages("g").await.concat().len(), 2_500_001);
 }
 
 #[tokio::test]
@@ -58,10 +60,10 @@ async fn draining_stores_every_line_that_was_sent_and_a_restart_finds_them() {
 
     let server = Server::start_at(location);
     let found = server.messages("g").await;
-    assert_eq!(found, (0..3_000).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(found, (0..3_000).map(|n| format!("{n}\n")).collect::<Vec<_>>());
     server.print("g", "s", NOW + 3_000, "after the restart").await;
     server.until_rows(&EVENTS, 3_001).await;
-    assert_eq!(server.messages("g").await.last().unwrap(), "after the restart");
+    assert_eq!(server.messages("g").await.last().unwrap(), "after the restart\n");
     server.stop().await;
 }
 
@@ -80,7 +82,7 @@ async fn a_record_that_cannot_be_read_does_not_hold_up_other_groups() {
             .unwrap();
     }
     server.until_rows(&EVENTS, 5).await;
-    assert_eq!(server.messages("good").await, ["1", "3", "5", "7", "9"]);
+    assert_eq!(server.messages("good").await, ["1\n", "3\n", "5\n", "7\n", "9\n"]);
     server.stop().await;
 }
 
@@ -102,5 +104,5 @@ async fn a_reset_throws_away_what_is_queued_and_serves_on() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), arrived).await.unwrap();
-    assert_eq!(messages(&server.filter(in_group("after")).await.unwrap()), ["y"]);
+    assert_eq!(messages(&server.filter(in_group("after")).await.unwrap()), ["y\n"]);
 }
