@@ -146,12 +146,12 @@ def test_an_update_needs_the_revision_it_was_made_for(server, client):
 
 
 def test_an_update_keeps_what_it_does_not_name(server, client):
-    name = server.python(SOURCE, Environment={"Variables": {"A": "1"}}, Description="old")
+    name = server.python(SOURCE, Environment={"Variables": {"STAGE": "1"}}, Description="old")
     updated = client.update_function_configuration(FunctionName=name, Timeout=7)
     assert updated["LastUpdateStatus"] == "InProgress" and updated["LastUpdateStatusReasonCode"] == "Creating"
     client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
     found = client.get_function_configuration(FunctionName=name)
-    assert (found["Timeout"], found["Description"], found["Environment"]) == (7, "old", {"Variables": {"A": "1"}})
+    assert (found["Timeout"], found["Description"], found["Environment"]) == (7, "old", {"Variables": {"STAGE": "1"}})
 
 
 def test_functions_are_listed_in_pages(server):

@@ -30,6 +30,9 @@ class Aws:
         self.environment = server.cli_environment()
         if endpoint_flag:
             del self.environment["AWS_ENDPOINT_URL"]
+        # PyPI has version 1 of the CLI: it never got `logs tail`, and always sends a payload as it is written.
+        self.has_logs_tail = endpoint_flag
+        self.raw_payloads = ["--cli-binary-format", "raw-in-base64-out"] if endpoint_flag else []
 
     def run(self, *arguments):
         flag = ["--endpoint-url", self.server.endpoint] if self.endpoint_flag else []
@@ -76,7 +79,9 @@ def test_a_function_goes_from_zip_to_answer(aws, tmp_path):
     def invoke(*more):
         return aws(
             *("lambda", "invoke", "--function-name", name, "--payload", '{"name": "Sam"}'),
-            *("--cli-binary-format", "raw-in-base64-out", *more, "response.json"),
+            *aws.raw_payloads,
+            *more,
+            "response.json",
         ) | {"payload": json.loads((tmp_path / "response.json").read_text())}
 
     answer = invoke()
@@ -123,8 +128,9 @@ def test_a_function_goes_from_zip_to_answer(aws, tmp_path):
 
     groups = aws("logs", "describe-log-groups", "--log-group-name-prefix", group)["logGroups"]
     assert [found["logGroupName"] for found in groups] == [group]
-    tail = eventually(lambda: logged(aws, group), what="the printed line in the log")
-    assert "REPORT RequestId: " in tail
+    if aws.has_logs_tail:
+        tail = eventually(lambda: logged(aws, group), what="the printed line in the log")
+        assert "REPORT RequestId: " in tail
     matched = aws("logs", "filter-log-events", "--log-group-name", group, "--filter-pattern", '"hello" Sam')["events"]
     assert matched and all(event["message"].startswith("hello, Sam") for event in matched)
 
@@ -134,7 +140,7 @@ def test_a_function_goes_from_zip_to_answer(aws, tmp_path):
     aws("logs", "delete-log-group", "--log-group-name", group)
     assert name not in [function["FunctionName"] for function in aws("lambda", "list-functions")["Functions"]]
     assert role_name not in [found["RoleName"] for found in aws("iam", "list-roles")["Roles"]]
-    assert aws("logs", "describe-log-groups", "--log-group-name-prefix", group)["logGroups"] == []
+    assert aws("logs", "describe-log-groups", "--log-group-name-prefix", group)["logGroups"] == [], aws("logs", "filter-log-events", "--log-group-name", group)
 
 
 def logged(aws, group):
@@ -143,6 +149,8 @@ def logged(aws, group):
 
 
 def test_following_a_log_shows_new_lines(aws, server):
+    if not aws.has_logs_tail:
+        pytest.skip("version 1 of the AWS CLI has no `logs tail`")
     name = server.python("def handler(event, context):\n    print('marker', event['n'])\n")
     server.invoke(name, {"n": 1})
     flag = ["--endpoint-url", server.endpoint] if aws.endpoint_flag else []
