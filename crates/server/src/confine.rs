@@ -44,7 +44,9 @@ pub fn confine(writable: &Writable) -> anyhow::Result<Confinement> {
 fn restrict_files(writable: &Writable) -> anyhow::Result<bool> {
     // The newest rights that this crate and any kernel since 6.2 agree on; an older kernel enforces what it knows.
     let abi = ABI::V3;
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?;
     let mut ruleset = ruleset.create()?.add_rule(beneath(Path::new("/"), AccessFs::from_read(abi))?)?;
     for path in writable.beneath.iter().filter(|path| path.exists()) {
         ruleset = ruleset.add_rule(beneath(path, AccessFs::from_all(abi))?)?;
@@ -73,7 +75,10 @@ fn drop_capabilities() -> anyhow::Result<()> {
         }
     }
     let none = CapabilitySet::empty();
-    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )?;
     Ok(())
 }
 

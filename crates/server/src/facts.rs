@@ -28,7 +28,10 @@ pub fn runtime_lines(catalogue: &Catalogue) -> Vec<String> {
     let mut lines = wrap(&exact);
     let nearest: Vec<String> = with(EntryStatus::Nearest).map(describe_nearest).collect();
     if !nearest.is_empty() {
-        lines.push("NOT EXACT, served by the nearest version of the family (refuse with --runtimes exact):".to_owned());
+        lines.push(
+            "NOT EXACT, served by the nearest version of the family (refuse with --runtimes exact):"
+                .to_owned(),
+        );
         lines.extend(wrap(&nearest.iter().map(String::as_str).collect::<Vec<_>>()));
     }
     let others = with(EntryStatus::Missing).count() + with(EntryStatus::Unsupported).count();

@@ -11,13 +11,22 @@ pub struct Reset {
     pub engine: Engine,
     pub lambda: Lambda,
     pub logs: Logs,
+    /// Hearth's own paths carry no signature, so a server that demands one does not offer this.
+    pub demands_signatures: bool,
 }
 
 impl Reset {
     /// Forgets all resources and stops their environments; the message says why not.
     pub async fn run(&self) -> Result<(), String> {
         if !self.store.is_ephemeral() {
-            return Err("This server keeps its data: only one started with --ephemeral can be reset.".to_owned());
+            return Err(
+                "This server keeps its data: only one started with --ephemeral can be reset.".to_owned()
+            );
+        }
+        if self.demands_signatures {
+            return Err(
+                "This server demands signed requests (--auth), and a reset has no signature.".to_owned()
+            );
         }
         for function in self.lambda.reset() {
             self.engine.retire(&function, []);

@@ -62,12 +62,16 @@ pub async fn code(
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
             response
         }
-        Ok(None) => {
-            json(StatusCode::NOT_FOUND, serde_json::json!({ "message": "The function's package was replaced since." }))
-        }
+        Ok(None) => json(
+            StatusCode::NOT_FOUND,
+            serde_json::json!({ "message": "The function's package was replaced since." }),
+        ),
         Err(error) => {
             tracing::error!(%error, "package not readable");
-            json(StatusCode::INTERNAL_SERVER_ERROR, serde_json::json!({ "message": "The server's log has the cause." }))
+            json(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                serde_json::json!({ "message": "The server's log has the cause." }),
+            )
         }
     }
 }

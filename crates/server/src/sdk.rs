@@ -20,7 +20,8 @@ impl AfterSdk {
     pub fn start(linux: Linux, catalogue: &Arc<Catalogue>) -> Self {
         let has = |family| catalogue.interpreters().any(|interpreter| interpreter.family == family);
         let families = [Family::Python, Family::Node].into_iter().filter(|family| has(*family));
-        let ready = families.map(|family| (family, install(family, linux.clone(), Arc::clone(catalogue)))).collect();
+        let ready =
+            families.map(|family| (family, install(family, linux.clone(), Arc::clone(catalogue)))).collect();
         Self { linux, ready }
     }
 }
@@ -53,15 +54,22 @@ fn install(family: Family, linux: Linux, catalogue: Arc<Catalogue>) -> watch::Re
 fn describe(progress: &Progress) -> String {
     match progress {
         Progress::Waiting { what } => format!("another process is installing {what}; waiting for it"),
-        Progress::Installing { what, tool } => format!("installing {what} for functions with {tool} (once) …"),
+        Progress::Installing { what, tool } => {
+            format!("installing {what} for functions with {tool} (once) …")
+        }
         Progress::Compiling { what, interpreter } => format!("compiling {what} for {interpreter} …"),
     }
 }
 
 impl Isolation for AfterSdk {
-    fn acquire<'a>(&'a self, version: &'a Arc<FunctionVersion>) -> BoxFuture<'a, Result<Box<dyn Cell>, StartError>> {
+    fn acquire<'a>(
+        &'a self,
+        version: &'a Arc<FunctionVersion>,
+    ) -> BoxFuture<'a, Result<Box<dyn Cell>, StartError>> {
         Box::pin(async move {
-            if let Some((_, ready)) = self.ready.iter().find(|(family, _)| *family == version.runtime.family()) {
+            if let Some((_, ready)) =
+                self.ready.iter().find(|(family, _)| *family == version.runtime.family())
+            {
                 // An error means that the installing task is gone: then there is nothing to wait for.
                 let _ = ready.clone().wait_for(|ready| *ready).await;
             }

@@ -14,16 +14,16 @@ use iam::Iam;
 use lambda::{CodeLinks, Lambda};
 use logs::Logs;
 use runtimes::Catalogue;
-use sandbox::Grant;
 use sandbox::net::{EndpointConnection, NetworkOptions, PolicyOptions};
-use sts::Sts;
+use sandbox::{Grant, Sandboxes};
 use store::{Claim, Location, Store};
+use sts::Sts;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use wire::gateway::{Gateway, Origin};
 
-use crate::config::{Config, CpuPolicy, DataLocation, RolePolicy, RuntimePolicy};
+use crate::config::{Auth, Config, CpuPolicy, DataLocation, RolePolicy, RuntimePolicy};
 use crate::confine::{Confinement, Writable, confine};
 use crate::facts::{Facts, isolation_lines, runtime_lines};
 use crate::identity::Keyring;
@@ -81,7 +81,11 @@ impl Prepared {
                 PathBuf::from("/dev/shm"),
             ],
             // An ephemeral store removes its own directory in the end.
-            emptied: claim.directory().parent().map(Path::to_owned),
+            emptied: claim
+                .directory()
+                .parent()
+                .filter(|_| config.data == DataLocation::Ephemeral)
+                .map(Path::to_owned),
         })?;
         Ok(Self { config, store: claim.open()?, catalogue, launcher, code_dir, confinement })
     }
@@ -91,6 +95,7 @@ impl Prepared {
 pub struct Server {
     facts: Facts,
     engine: Engine,
+    sandboxes: Sandboxes,
     logs: Logs,
     stop: watch::Sender<bool>,
     gateway: JoinHandle<()>,
@@ -101,7 +106,8 @@ impl Server {
     pub async fn start(prepared: Prepared, listener: TcpListener) -> anyhow::Result<Self> {
         let Prepared { config, store, catalogue, launcher, code_dir, confinement } = prepared;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let base_url: Arc<str> = format!("http://{}:{}", url_host(&config.hostname), config.listen.port()).into();
+        let base_url: Arc<str> =
+            format!("http://{}:{}", url_host(&config.hostname), config.listen.port()).into();
 
         let gateway_cell = Arc::new(OnceLock::new());
         let sandboxes = launcher.connect(network_options(&config, Arc::clone(&gateway_cell)))?;
@@ -122,7 +128,7 @@ impl Server {
                 CpuPolicy::Quota => engine::isolation::CpuPolicy::Quota,
                 CpuPolicy::Burst => engine::isolation::CpuPolicy::Burst,
             },
-            ..LinuxOptions::new(sandboxes, Arc::clone(&catalogue), packages.clone())
+            ..LinuxOptions::new(sandboxes.clone(), Arc::clone(&catalogue), packages.clone())
         });
         let isolation = AfterSdk::start(linux, &catalogue);
         let engine = Engine::start(engine::Options {
@@ -153,6 +159,7 @@ impl Server {
             engine: engine.clone(),
             lambda: lambda.clone(),
             logs: logs.clone(),
+            demands_signatures: config.auth != Auth::Open,
         });
         let code_clock = Arc::clone(&clock);
         let gateway = Gateway::builder()
@@ -185,7 +192,7 @@ impl Server {
             base_url,
             config,
         };
-        Ok(Self { facts, engine, logs, stop, gateway })
+        Ok(Self { facts, engine, sandboxes, logs, stop, gateway })
     }
 
     /// What a person wants to see.
@@ -195,7 +202,8 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then drains: running requests and invocations finish, log lines are kept.
     pub async fn until_stopped(self) -> anyhow::Result<()> {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -205,6 +213,7 @@ impl Server {
             let _ = self.stop.send(true);
             let _ = self.gateway.await;
             self.engine.shutdown(DRAIN).await;
+            self.sandboxes.shutdown().await;
             self.logs.drain().await;
         };
         tokio::select! {
@@ -240,7 +249,10 @@ fn network_options(config: &Config, gateway: Arc<OnceLock<Gateway>>) -> NetworkO
             drop(permit);
         });
     };
-    NetworkOptions { hostnames: vec![config.hostname.clone()], ..NetworkOptions::new(policy, Arc::new(endpoint)) }
+    NetworkOptions {
+        hostnames: vec![config.hostname.clone()],
+        ..NetworkOptions::new(policy, Arc::new(endpoint))
+    }
 }
 
 /// The credentials of a function's role: one look at the store when an environment starts, none when it is called.
@@ -263,7 +275,10 @@ fn check_role(iam: &Iam, policy: RolePolicy) -> lambda::CheckRole {
         if policy == RolePolicy::Any || iam.assumable_by_lambda(arn) {
             return Ok(());
         }
-        tracing::warn!(role = arn, "refused: no such role, or it does not trust lambda.amazonaws.com (see --roles)");
+        tracing::warn!(
+            role = arn,
+            "refused: no such role, or it does not trust lambda.amazonaws.com (see --roles)"
+        );
         Err(CANNOT_BE_ASSUMED.to_owned())
     })
 }
