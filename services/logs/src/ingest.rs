@@ -44,6 +44,8 @@ pub fn spawn(
     let mut ingest = Ingest { store, clock, bell, discard, finish, lines };
     tokio::spawn(async move {
         ingest.run().await;
+        // In this order: who waits for the end may want to open the store again.
+        drop(ingest);
         drop(alive);
     });
     ended

@@ -85,6 +85,8 @@ pub fn spawn(
     let mut janitor = Janitor { store, clock, alarm, rings };
     tokio::spawn(async move {
         janitor.run().await;
+        // In this order: who waits for the end may want to open the store again.
+        drop(janitor);
         drop(alive);
     });
     ended
