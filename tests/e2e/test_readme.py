@@ -5,6 +5,8 @@ The mapping from what is written to what is run here:
 - `cargo xtask test` is not run: this test is a part of it.
 - `cargo build … functions/rust` is run only if the program is not built yet.
 - 127.0.0.1:4566 is the address of that server, which has a port of its own.
+- `aws` is a program that adds `--endpoint-url`, for versions that do not read `AWS_ENDPOINT_URL`. Where there is only
+  version 1, the page's advice for it is followed: no `--cli-binary-format`, and `hearth logs` for `aws logs tail`.
 - An output block after a command block is compared as JSON with the last line that the commands printed.
 - A page's blocks of other languages are run by their interpreter, or parsed where running needs more than Hearth.
 """
@@ -25,7 +27,9 @@ ROOT = HERE.parents[1]
 PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MODULES = Path(os.environ.get("HEARTH_TEST_NODE_MODULES", ROOT / "target" / "test-env" / "node" / "node_modules"))
-AWS = os.environ.get("HEARTH_TEST_AWS_PYPI") or shutil.which("aws")
+AWS_2 = os.environ.get("HEARTH_TEST_AWS_DEBIAN") or "/usr/bin/aws"
+AWS_1 = os.environ.get("HEARTH_TEST_AWS_PYPI") or shutil.which("aws")
+IS_AWS_2 = os.path.exists(AWS_2)
 RUST = "target/test-env/rust/release/bootstrap"
 ELSEWHERE = ("cargo run --release -- up", "cargo xtask test")
 MARK = "--- end of block"
@@ -41,12 +45,16 @@ def here(script):
     lines = [line for line in script.splitlines() if not line.startswith(ELSEWHERE)]
     if (ROOT / RUST).exists():
         lines = [line for line in lines if not line.startswith("cargo build")]
-    return "\n".join(lines)
+    script = "\n".join(lines)
+    if not IS_AWS_2:
+        script = script.replace("--cli-binary-format raw-in-base64-out", "")
+        script = script.replace("aws logs tail", "hearth logs")
+    return script
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_the_page_says_works(start, tmp_path, page):
-    if not AWS or not shutil.which("node") or not MODULES.is_dir():
+    if not (IS_AWS_2 or AWS_1) or not shutil.which("node") or not MODULES.is_dir():
         pytest.skip("the clients that the README names are not installed; cargo xtask test does it")
     server = start()
     shell = Shell(server, tmp_path)
@@ -77,7 +85,11 @@ class Shell:
     """One bash for a whole page, so that what is exported stays exported."""
 
     def __init__(self, server, directory):
-        path = os.pathsep.join([str(Path(BINARY).parent), str(Path(AWS).parent), os.environ["PATH"]])
+        programs = directory / "programs"
+        programs.mkdir()
+        program(programs / "aws", f'exec {AWS_2 if IS_AWS_2 else AWS_1} --endpoint-url "$AWS_ENDPOINT_URL" "$@"')
+        program(programs / "hearth", f'exec {BINARY} "$@"')
+        path = os.pathsep.join([str(programs), os.environ["PATH"]])
         (directory / "target").symlink_to(ROOT / "target")
         (directory / "tests").symlink_to(ROOT / "tests")
         environment = server.cli_environment(PATH=path)
@@ -107,6 +119,11 @@ class Shell:
         self.process.wait()
 
 
+def program(path, script):
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
 def check_configuration(directory, settings, text):
     """The file is understood as far as it can be without its addresses: a contradiction ends the start after it was read."""
     assert settings
@@ -132,7 +149,7 @@ def documented():
 def test_every_setting_is_documented_and_every_documented_one_exists():
     shown = subprocess.run([BINARY, "up", "--help"], capture_output=True, text=True, timeout=30).stdout
     flags = set(re.findall(r"^\s+(?:-\w, )?(--[\w-]+)", shown, re.MULTILINE)) - {"--help"}
-    variables = set(re.findall(r"\[env: (HEARTH_\w+)=", shown))
+    variables = set(re.findall(r"\[env: (HEARTH_\w+)", shown))
     in_page, variables_in_page = documented()
     assert in_page == flags
     # The secret key has no flag, on purpose.

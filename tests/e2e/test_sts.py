@@ -72,7 +72,7 @@ def test_what_cannot_be_assumed_is_refused_in_stss_words(server, changes, code, 
         role.create_role(RoleName="hour", AssumeRolePolicyDocument=ANYONE_OF_THE_ACCOUNT)
     except role.exceptions.EntityAlreadyExistsException:
         pass
-    wanted = {"RoleArn": "arn:aws:iam::000000000000:role/hour", "RoleSessionName": "s", **changes}
+    wanted = {"RoleArn": "arn:aws:iam::000000000000:role/hour", "RoleSessionName": "ci", **changes}
     client = server.client("sts", parameter_validation=False)
     answered = refused(client.assume_role, **wanted)
     assert answered[0] == code and message in answered[1], answered
@@ -81,7 +81,7 @@ def test_what_cannot_be_assumed_is_refused_in_stss_words(server, changes, code, 
 def test_a_role_that_trusts_only_lambda_is_not_the_callers(server):
     server.client("iam").create_role(RoleName="lambdas-own", AssumeRolePolicyDocument=LAMBDA_TRUST)
     code, message, status = refused(
-        server.client("sts").assume_role, RoleArn="arn:aws:iam::000000000000:role/lambdas-own", RoleSessionName="s"
+        server.client("sts").assume_role, RoleArn="arn:aws:iam::000000000000:role/lambdas-own", RoleSessionName="ci"
     )
     assert (code, status) == ("AccessDenied", 403)
     assert message == (

@@ -109,7 +109,8 @@ impl Client {
 
     /// Waits between two questions.
     pub fn pause(&self, span: Duration) {
-        self.runtime.block_on(tokio::time::sleep(span));
+        // Made inside: a timer needs the runtime it belongs to.
+        self.runtime.block_on(async { tokio::time::sleep(span).await });
     }
 
     fn send(&self, service: &str, request: http::Request<Bytes>) -> anyhow::Result<Answer> {
