@@ -83,7 +83,7 @@ def test_only_its_own_processes_are_there(probe, server):
 
 def test_it_has_no_capability_and_cannot_get_one(probe):
     status = probe("dict(line.split(':', 1) for line in open('/proc/self/status').read().splitlines())")
-    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(status[kind], 16) == 0, kind
     assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
     assert probe("os.getuid()") != 0 and probe("os.geteuid()") != 0

@@ -215,6 +215,25 @@ def test_a_function_logs_where_its_configuration_says(server):
     assert events[0]["message"].startswith("here /shared/group")
 
 
+def test_a_flood_of_lines_arrives_whole(server):
+    name = server.python("def handler(event, context):\n    for number in range(5000): print(f'line {number}', 'x' * 300)\n")
+    server.invoke(name)
+    client = server.client("logs")
+
+    def lines():
+        pages = client.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}", filterPattern="line")
+        return [event["message"].split()[1] for page in pages for event in page["events"]]
+
+    def arrived():
+        try:
+            found = lines()
+        except client.exceptions.ResourceNotFoundException:
+            return None
+        return len(found) >= 5000 and found
+
+    assert eventually(arrived, what="all lines") == [str(number) for number in range(5000)]
+
+
 def test_what_is_not_there_yet_is_refused_by_name(logs):
     code, message = refused(logs.start_query, logGroupName="g", startTime=0, endTime=1, queryString="fields @message")
     assert code == "NotImplemented" and "StartQuery" in message

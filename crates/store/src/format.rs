@@ -177,6 +177,9 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // A file from elsewhere must not be able to run functions through its schema.
     connection.pragma_update(None, "trusted_schema", false)?;
+    // A savepoint that touches many pages would open a file in a directory of the engine's choice, which a confined
+    // server cannot.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 
@@ -217,7 +220,8 @@ mod tests {
             let connection = connect_writer(&path, durability).unwrap();
             connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap()
         };
-        let (off, full) = (0, 2); // as the engine numbers them
+        let (off, full, memory) = (0, 2, 2); // as the engine numbers them
+        assert_eq!(setting(Durability::Durable, "temp_store"), memory.into());
         assert_eq!(setting(Durability::Durable, "synchronous"), full.into());
         assert_eq!(setting(Durability::Ephemeral, "synchronous"), off.into());
         assert_eq!(setting(Durability::Durable, "journal_mode"), "wal".to_owned().into());
