@@ -74,7 +74,6 @@ impl Bench {
             measure_warm(&mut api, kind, &mut report)?;
         }
         report.memory("after the load", &server.memory()?);
-        server.stop()?;
 
         println!("{}", report.table());
         println!(
@@ -84,7 +83,7 @@ impl Bench {
         if let Some(file) = &self.json {
             std::fs::write(file, report.json()).with_context(|| format!("write {}", file.display()))?;
         }
-        Ok(())
+        server.stop()
     }
 }
 
@@ -103,7 +102,7 @@ fn measure_starts(binary: &Path, report: &mut Report) -> anyhow::Result<()> {
 
 /// Functions that never ran, once each: created first, so that only the invocation is timed.
 fn measure_cold(api: &mut Api, kind: &Kind, report: &mut Report) -> anyhow::Result<()> {
-    let names: Vec<String> = (0..COLD_FUNCTIONS).map(|number| format!("cold-{}-{number}", kind.id)).collect();
+    let names: Vec<String> = (0..COLD_FUNCTIONS).map(|number| format!("cold-{}-{number}", kind.slug)).collect();
     let creations = names.iter().map(|name| api.create(name, kind)).collect::<anyhow::Result<Vec<_>>>()?;
     report.spread(&format!("create → Active, {}", kind.name), &Spread::of(creations));
     let mut times = Vec::new();
@@ -118,7 +117,7 @@ fn measure_cold(api: &mut Api, kind: &Kind, report: &mut Report) -> anyhow::Resu
 }
 
 fn measure_warm(api: &mut Api, kind: &Kind, report: &mut Report) -> anyhow::Result<()> {
-    let name = format!("warm-{}", kind.id);
+    let name = format!("warm-{}", kind.slug);
     api.create(&name, kind)?;
     let request = api.invocation(&name, EVENT);
     load::sequential(api.address(), &request, SEQUENTIAL_CALLS / 10)?;

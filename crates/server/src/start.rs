@@ -18,13 +18,14 @@ use sandbox::net::{EndpointConnection, NetworkOptions, PolicyOptions};
 use sandbox::{Grant, Sandboxes};
 use store::{Claim, Location, Store};
 use sts::Sts;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use wire::gateway::{Gateway, Origin};
 
 use crate::config::{Auth, Config, CpuPolicy, DataLocation, RolePolicy, RuntimePolicy};
 use crate::confine::{Confinement, Writable, confine};
+use crate::descriptors;
 use crate::facts::{Facts, isolation_lines, runtime_lines};
 use crate::identity::Keyring;
 use crate::reset::Reset;
@@ -51,6 +52,9 @@ pub struct Prepared {
 impl Prepared {
     /// Must be called on the main thread while it is the only one.
     pub fn new(config: Config) -> anyhow::Result<Self> {
+        if let Some(few) = descriptors::raise(config.concurrency) {
+            tracing::warn!("{few}");
+        }
         std::fs::create_dir_all(&config.cache_dir)
             .with_context(|| format!("create the cache directory {}", config.cache_dir.display()))?;
         let catalogue = Catalogue::detect(&runtimes::DetectOptions {
@@ -99,6 +103,8 @@ pub struct Server {
     logs: Logs,
     stop: watch::Sender<bool>,
     gateway: JoinHandle<()>,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Server {
@@ -185,6 +191,8 @@ impl Server {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (stop, stopped) = watch::channel(false);
+        // Before the first answer: who saw that the server is ready may tell it to stop at once.
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let gateway = tokio::spawn(async move { gateway.serve(listener, told(stopped)).await });
         let facts = Facts {
             runtimes: runtime_lines(&catalogue),
@@ -192,7 +200,7 @@ impl Server {
             base_url,
             config,
         };
-        Ok(Self { facts, engine, sandboxes, logs, stop, gateway })
+        Ok(Self { facts, engine, sandboxes, logs, stop, gateway, terminate, interrupt })
     }
 
     /// What a person wants to see.
@@ -202,8 +210,7 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then drains: running requests and invocations finish, log lines are kept.
     pub async fn until_stopped(self) -> anyhow::Result<()> {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -24,7 +24,9 @@ const IAM_SCOPE: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam
 /// A runtime to measure, and a function for it that gives back what it gets.
 pub struct Kind {
     pub name: &'static str,
-    pub id: &'static str,
+    /// The kind in names of functions.
+    pub slug: &'static str,
+    runtime: &'static str,
     handler: &'static str,
     zip_base64: String,
 }
@@ -32,13 +34,19 @@ pub struct Kind {
 impl Kind {
     pub fn all(root: &Path, bootstrap: &Path) -> anyhow::Result<[Self; 3]> {
         let functions = root.join("benches/functions");
-        let kind = |name, id, handler, file: &Path| -> anyhow::Result<Self> {
-            Ok(Self { name, id, handler, zip_base64: STANDARD.encode(zip_of(file)?) })
+        let kind = |name, slug, runtime, handler, file: &Path| -> anyhow::Result<Self> {
+            Ok(Self { name, slug, runtime, handler, zip_base64: STANDARD.encode(zip_of(file)?) })
         };
         Ok([
-            kind("Python", "python3.12", "lambda_function.handler", &functions.join("lambda_function.py"))?,
-            kind("Node.js", "nodejs20.x", "index.handler", &functions.join("index.mjs"))?,
-            kind("provided (Rust)", "provided.al2023", "bootstrap", bootstrap)?,
+            kind(
+                "Python",
+                "python",
+                "python3.12",
+                "lambda_function.handler",
+                &functions.join("lambda_function.py"),
+            )?,
+            kind("Node.js", "node", "nodejs20.x", "index.handler", &functions.join("index.mjs"))?,
+            kind("provided (Rust)", "rust", "provided.al2023", "bootstrap", bootstrap)?,
         ])
     }
 }
@@ -85,7 +93,7 @@ impl Api {
     pub fn create(&mut self, name: &str, kind: &Kind) -> anyhow::Result<Duration> {
         let body = json!({
             "FunctionName": name,
-            "Runtime": kind.id,
+            "Runtime": kind.runtime,
             "Handler": kind.handler,
             "Role": format!("arn:aws:iam::000000000000:role/{ROLE}"),
             "MemorySize": MEMORY_MB,
