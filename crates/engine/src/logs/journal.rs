@@ -13,6 +13,17 @@ const CONGESTED: Waiting = Waiting { lines: 512, bytes: 1024 * 1024 };
 /// What may wait at all: the platform's own lines do not stop, but they are few.
 const WAITING_MAX: Waiting = Waiting { lines: 4096, bytes: 8 * 1024 * 1024 };
 
+/// The channel counts lines. A longer one counts as many of these, so that what is in it is bounded in bytes, too.
+const LINE_BYTES_TYPICAL: usize = 1024;
+
+/// How much of the channel must be free before a message may go in: one place for a line of ordinary length, all but
+/// a tenth for one that is ten times longer. The lines of a full channel then have no more bytes together than so many
+/// of ordinary length, or a few times that when their lengths are chosen to be the worst.
+fn room_needed(message_bytes: usize, places: usize) -> usize {
+    let weight = message_bytes.div_ceil(LINE_BYTES_TYPICAL).max(1);
+    (places - places / weight + 1).min(places)
+}
+
 /// How much waits.
 struct Waiting {
     lines: usize,
@@ -84,13 +95,18 @@ impl Journal {
             at: self.clock.now(),
             message,
         };
-        if !self.waiting.is_empty() {
-            return self.wait(line);
+        if self.sender.is_closed() {
+            return;
         }
-        match self.sender.try_send(line) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(line)) => self.wait(line),
+        let needed = room_needed(line.message.len(), self.sender.max_capacity());
+        // What it does not use of the room it gives back.
+        if self.waiting.is_empty()
+            && let Ok(mut room) = self.sender.try_reserve_many(needed)
+            && let Some(place) = room.next()
+        {
+            return place.send(line);
         }
+        self.wait(line);
     }
 
     /// Whether so much waits that functions had better not print more.
@@ -100,15 +116,14 @@ impl Journal {
 
     /// Sends one waiting line when there is room; waits for ever when none waits.
     pub(crate) async fn send_waiting(&mut self) {
-        if self.waiting.is_empty() {
-            return std::future::pending().await;
-        }
+        let Some(first) = self.waiting.front() else { return std::future::pending().await };
+        let needed = room_needed(first.message.len(), self.sender.max_capacity());
         // Cancelled between the two steps, nothing is lost: a permit that is not used is given back.
-        match self.sender.reserve().await {
-            Ok(permit) => {
-                if let Some(line) = self.waiting.pop_front() {
+        match self.sender.reserve_many(needed).await {
+            Ok(mut room) => {
+                if let (Some(place), Some(line)) = (room.next(), self.waiting.pop_front()) {
                     self.waiting_bytes -= line.message.len();
-                    permit.send(line);
+                    place.send(line);
                 }
             }
             Err(_) => {
@@ -186,6 +201,39 @@ mod tests {
         assert_eq!(tail.len(), limits::LOG_TAIL_BYTES);
         assert!(tail.ends_with(b"x\n"));
         assert!(journal.take_tail().is_none());
+    }
+
+    #[test]
+    fn a_message_needs_room_in_proportion_to_its_length() {
+        for (message_bytes, places, needed) in [
+            (0, 1000, 1),
+            (LINE_BYTES_TYPICAL, 1000, 1),
+            (10 * LINE_BYTES_TYPICAL, 1000, 901),
+            (1000 * LINE_BYTES_TYPICAL, 1000, 1000),
+            (usize::MAX, 1000, 1000),
+            (10 * LINE_BYTES_TYPICAL, 1, 1),
+        ] {
+            assert_eq!(room_needed(message_bytes, places), needed, "{message_bytes} in {places}");
+        }
+    }
+
+    #[tokio::test]
+    async fn long_lines_fill_the_channel_with_no_more_bytes_than_ordinary_ones() {
+        let places = 256;
+        let (mut journal, mut receiver) = journal(places);
+        for _ in 0..20 {
+            journal.write("x".repeat(100 * LINE_BYTES_TYPICAL));
+        }
+        assert!(receiver.len() * 100 <= places, "{} lines", receiver.len());
+        // Nothing is lost: they come as the ones before them go.
+        for _ in 0..20 {
+            let received = tokio::select! {
+                biased;
+                line = receiver.recv() => line,
+                () = journal.send_waiting() => receiver.recv().await,
+            };
+            assert_eq!(received.unwrap().message.len(), 100 * LINE_BYTES_TYPICAL);
+        }
     }
 
     #[tokio::test]
