@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::{Family, LogFormat, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -64,6 +64,8 @@ struct Environment {
     /// Counts starts of the runtime, so that calls of a former one are recognised.
     generation: u64,
     connections: JoinSet<()>,
+    /// Room for what those connections carry.
+    bodies: Arc<Semaphore>,
     calls_sender: mpsc::Sender<Call>,
     calls: mpsc::Receiver<Call>,
     exit: Option<BoxFuture<'static, Exit>>,
@@ -133,6 +135,7 @@ impl Environment {
             listener: None,
             generation: 0,
             connections: JoinSet::new(),
+            bodies: Arc::new(Semaphore::new(runtime_api::BODIES_MAX)),
             calls_sender,
             calls,
             exit: None,
@@ -229,7 +232,8 @@ impl Environment {
     }
 
     fn connect(&mut self, stream: TcpStream) {
-        self.connections.spawn(runtime_api::serve(stream, self.generation, self.calls_sender.clone()));
+        let (calls, bodies) = (self.calls_sender.clone(), Arc::clone(&self.bodies));
+        self.connections.spawn(runtime_api::serve(stream, self.generation, calls, bodies));
     }
 
     async fn due(&mut self, due: Due) {

@@ -10,6 +10,7 @@ mod reply;
 mod route;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::limits;
@@ -20,7 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::environment::{Answer, Refusal};
@@ -29,6 +30,9 @@ use route::Route;
 
 /// A runtime needs one connection; a few more do no harm, and many do.
 pub(crate) const CONNECTIONS_MAX: usize = 32;
+/// Bodies that the server reads and holds for one environment at a time: its memory is not the function's, and a body
+/// may be large on each of the connections. A runtime posts one.
+pub(crate) const BODIES_MAX: usize = 2;
 /// Request line and headers of one request; there may be 100 of them, which is what fits without an allocation.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
@@ -67,14 +71,19 @@ pub(crate) struct Event {
     pub(crate) payload: Bytes,
 }
 
-/// Serves one connection until the runtime closes it.
-pub(crate) async fn serve(stream: TcpStream, generation: u64, calls: mpsc::Sender<Call>) {
+/// Serves one connection until the runtime closes it. `bodies` is shared by the environment's connections.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    generation: u64,
+    calls: mpsc::Sender<Call>,
+    bodies: Arc<Semaphore>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "runtime connection without TCP_NODELAY");
     }
     let service = service_fn(move |request| {
-        let calls = calls.clone();
-        async move { Ok::<_, Infallible>(answer(request, generation, &calls).await) }
+        let (calls, bodies) = (calls.clone(), Arc::clone(&bodies));
+        async move { Ok::<_, Infallible>(answer(request, generation, &calls, &bodies).await) }
     });
     let connection = http1::Builder::new()
         .auto_date_header(false)
@@ -91,9 +100,13 @@ async fn answer(
     request: Request<Incoming>,
     generation: u64,
     calls: &mpsc::Sender<Call>,
+    bodies: &Semaphore,
 ) -> Response<Full<Bytes>> {
     let call = |kind| calls.send(Call { generation, kind });
-    match Route::of(request.method(), request.uri().path()) {
+    let route = Route::of(request.method(), request.uri().path());
+    // Until the environment has decided about it. The semaphore is never closed.
+    let _body = if route.has_body() { bodies.acquire().await.ok() } else { None };
+    match route {
         Route::Ping => reply::pong(),
         Route::Next => {
             let (reply, decision) = oneshot::channel();
@@ -189,7 +202,44 @@ fn valid_error_type(reported: Option<&str>, unknown: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    async fn connected(calls: &mpsc::Sender<Call>, bodies: &Arc<Semaphore>) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio::spawn(serve(stream, 0, calls.clone(), Arc::clone(bodies)));
+        client
+    }
+
+    /// What an environment is sent beyond its share stays in the function's sockets, where it is the function's memory.
+    #[tokio::test]
+    async fn no_more_bodies_are_held_at_once_than_an_environment_may_have() {
+        let (sender, mut calls) = mpsc::channel(8);
+        let bodies = Arc::new(Semaphore::new(BODIES_MAX));
+        let post = b"POST /2018-06-01/runtime/init/error HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
+        let (mut clients, mut held) = (Vec::new(), Vec::new());
+        for _ in 0..BODIES_MAX {
+            let mut client = connected(&sender, &bodies).await;
+            client.write_all(post).await.unwrap();
+            held.push(calls.recv().await.unwrap());
+            clients.push(client);
+        }
+        let mut one_more = connected(&sender, &bodies).await;
+        one_more.write_all(post).await.unwrap();
+        // What needs no body is answered all the same; by then the other would have been read.
+        let mut ping = connected(&sender, &bodies).await;
+        ping.write_all(b"GET /2018-06-01/ping HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert!(ping.read(&mut [0; 64]).await.unwrap() > 0);
+        assert!(calls.try_recv().is_err(), "a body is read beyond the environment's share");
+        drop(held);
+        assert!(tokio::time::timeout(Duration::from_secs(10), calls.recv()).await.unwrap().is_some());
+    }
 
     #[test]
     fn an_error_type_is_a_known_prefix_and_a_word_or_else_unknown() {

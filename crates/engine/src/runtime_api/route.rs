@@ -38,6 +38,11 @@ impl Route {
         }
     }
 
+    /// Whether what the runtime sends along is read.
+    pub(super) fn has_body(self) -> bool {
+        matches!(self, Self::Response(_) | Self::Error(_) | Self::InitError)
+    }
+
     fn only(method: &Method, expected: &Method, route: Self) -> Self {
         if method == expected { route } else { Self::WrongMethod }
     }
