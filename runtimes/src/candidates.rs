@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use domain::Family;
 
+use crate::fetch;
 use crate::table::{self, Language};
 
 /// Where to look.
@@ -35,11 +36,15 @@ impl Search {
         Self { path, home, variables, root: PathBuf::from("/") }
     }
 
-    /// Every file that may be an interpreter, each once, in the order of preference.
-    pub(crate) fn candidates(&self) -> Vec<(Family, PathBuf)> {
+    /// Every file that may be an interpreter, each once, in the order of preference; `cache_dir` has those that were
+    /// fetched.
+    pub(crate) fn candidates(&self, cache_dir: &Path) -> Vec<(Family, PathBuf)> {
         let mut seen = HashSet::new();
         table::languages()
-            .flat_map(|(family, language)| self.of(language).map(move |path| (family, path)))
+            .flat_map(|(family, language)| {
+                let fetched = expand(&fetch::pattern(family, cache_dir));
+                self.of(language).chain(fetched).map(move |path| (family, path))
+            })
             .filter_map(|(family, path)| Some((family, std::fs::canonicalize(path).ok()?)))
             .filter(|(_, path)| path.is_file() && seen.insert(path.clone()))
             .collect()
@@ -128,13 +133,15 @@ mod tests {
             "opt/python-3.9/bin/python3",
             "home/.nvm/versions/node/v20.1.0/bin/node",
             "home/.nvm/versions/node/v22.1.0/bin/node",
+            "cache/interpreters/nodejs/24.1.0/bin/node",
         ];
         for file in expected {
             let file = root.join(file);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, "").unwrap();
         }
-        let found: Vec<PathBuf> = search.candidates().into_iter().map(|(_, path)| path).collect();
+        let found: Vec<PathBuf> =
+            search.candidates(&root.join("cache")).into_iter().map(|(_, path)| path).collect();
         assert_eq!(found, expected.map(|file| root.join(file)));
     }
 
@@ -145,6 +152,6 @@ mod tests {
         std::fs::write(root.join("python3.12"), "").unwrap();
         std::os::unix::fs::symlink("python3.12", root.join("python3")).unwrap();
         let search = Search { path: vec![root.clone()], root: root.clone(), ..Search::default() };
-        assert_eq!(search.candidates(), [(Family::Python, root.join("python3.12"))]);
+        assert_eq!(search.candidates(&root.join("cache")), [(Family::Python, root.join("python3.12"))]);
     }
 }

@@ -174,7 +174,7 @@ impl Catalogue {
         let family = runtime.family();
         let lines = self.interpreters.keys().filter(|(of, _)| *of == family).map(|(_, line)| *line);
         let choice = table::line(runtime).and_then(|wanted| choice::choose(wanted, lines));
-        let how = || (language.how_to_get)(runtime.language_version());
+        let how = || table::advice(language, runtime);
         let Some((line, fit)) = choice else {
             return Err(Unavailable::Missing { runtime, language: language.name, how: how() });
         };
@@ -245,7 +245,7 @@ pub(crate) fn language(runtime: Runtime) -> Option<&'static Language> {
 /// What the host has, in the order of preference.
 fn find(options: &DetectOptions) -> Vec<Interpreter> {
     let mut cache = Cache::read(&options.cache_dir);
-    let candidates = options.search.candidates();
+    let candidates = options.search.candidates(&options.cache_dir);
     let unknown = candidates.iter().filter(|(_, path)| cache.get(path).is_none()).cloned().collect();
     for (path, finding) in probe_all(unknown, options.probe_timeout) {
         cache.put(path, finding);
@@ -408,7 +408,7 @@ mod tests {
         check_refused(
             &exact,
             Runtime::Node20,
-            "there is no Node.js that can serve it; install Node.js 20, for example with `fnm install 20`",
+            "there is no Node.js that can serve it; run `hearth runtimes get nodejs20.x`",
         );
         check_refused(
             &exact,

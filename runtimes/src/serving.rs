@@ -71,7 +71,7 @@ impl Serving {
         let interpreter = self.interpreter.as_ref().filter(|_| self.fit == Fit::Nearest)?;
         let language = crate::catalogue::language(self.runtime)?;
         let (name, version) = (language.name, interpreter.version);
-        let how = (language.how_to_get)(self.runtime.language_version());
+        let how = crate::table::advice(language, self.runtime);
         Some(format!(
             "{} is served by {name} {version}, the nearest on this machine; for the very version {how}",
             self.runtime

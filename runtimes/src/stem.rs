@@ -6,12 +6,22 @@
 
 use std::collections::BTreeMap;
 
+use domain::Family;
 use serde::Serialize;
+
+use crate::Serving;
 
 /// Set to `1`, it makes a runtime a stem.
 pub const STEM_VARIABLE: &str = "HEARTH_STEM";
 /// The descriptor on which a stem talks.
 pub const STEM_FD: i32 = 3;
+
+impl Serving {
+    /// Whether the runtime's client knows how to be a stem.
+    pub fn can_be_stem(&self) -> bool {
+        matches!(self.runtime().family(), Family::Python | Family::Node)
+    }
+}
 
 #[derive(Serialize)]
 struct Message<'a> {

