@@ -2,6 +2,7 @@
 
 pub mod config;
 mod confine;
+mod descriptors;
 mod facts;
 mod identity;
 mod reset;
