@@ -29,11 +29,15 @@ impl Target {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
         let endpoint = variable("AWS_ENDPOINT_URL").unwrap_or_else(|| {
-            format!("http://{}", variable("HEARTH_LISTEN").unwrap_or_else(|| server::Config::LISTEN_DEFAULT.to_string()))
+            format!(
+                "http://{}",
+                variable("HEARTH_LISTEN").unwrap_or_else(|| server::Config::LISTEN_DEFAULT.to_string())
+            )
         });
         let given = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
         let (access_key_id, secret_access_key) = given.unwrap_or_else(|| {
-            let operator = crate::settings::data_dir().and_then(|dir| crate::root_key::read(&crate::root_key::path(&dir)));
+            let operator = crate::settings::data_dir()
+                .and_then(|dir| crate::root_key::read(&crate::root_key::path(&dir)));
             operator
                 .map(|key| (key.access_key_id, key.secret_access_key))
                 .unwrap_or_else(|_| ("test".to_owned(), "test".to_owned()))
@@ -116,7 +120,10 @@ impl Client {
     fn send(&self, service: &str, request: http::Request<Bytes>) -> anyhow::Result<Answer> {
         let (mut parts, body) = request.into_parts();
         let address = self.target.endpoint.strip_prefix("http://").with_context(|| {
-            format!("AWS_ENDPOINT_URL is {}; hearth's own commands speak http://HOST:PORT", self.target.endpoint)
+            format!(
+                "AWS_ENDPOINT_URL is {}; hearth's own commands speak http://HOST:PORT",
+                self.target.endpoint
+            )
         })?;
         parts.headers.insert(http::header::HOST, address.parse().context("the endpoint is not a host name")?);
         let signer = wire::sigv4::Signer {
@@ -155,7 +162,8 @@ async fn exchange(address: &str, request: http::Request<Bytes>) -> anyhow::Resul
 fn describe_error(status: http::StatusCode, headers: &http::HeaderMap, body: &[u8]) -> String {
     let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let message = json["message"].as_str().or(json["Message"].as_str());
-    let code = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).or(json["__type"].as_str());
+    let code =
+        headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).or(json["__type"].as_str());
     match (code, message) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),

@@ -37,7 +37,8 @@ impl Invoke {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let payload = read_payload(&self.payload)?;
         let path = format!("/2015-03-31/functions/{}/invocations", percent_encode(&self.function));
-        let query = self.qualifier.as_deref().map(|q| format!("Qualifier={}", percent_encode(q))).unwrap_or_default();
+        let query =
+            self.qualifier.as_deref().map(|q| format!("Qualifier={}", percent_encode(q))).unwrap_or_default();
         let log_type = if self.tail || self.json { "Tail" } else { "None" };
         let client = Client::from_environment()?;
         let answer = client.lambda("POST", &path, &query, &[("x-amz-log-type", log_type)], payload)?;

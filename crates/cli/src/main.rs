@@ -34,7 +34,7 @@ Start here:
 #[derive(Subcommand)]
 enum Command {
     /// Start the server and stay in the foreground
-    Up(up::Up),
+    Up(Box<up::Up>),
     /// Invoke a function and print its answer
     Invoke(invoke::Invoke),
     /// Print what a function logged

@@ -29,10 +29,15 @@ pub fn read_or_create(data: &DataLocation) -> anyhow::Result<RootCredentials> {
     if file.exists() {
         return read(&file);
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("create {}", dir.display()))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("create {}", dir.display()))?;
     let key = generate()?;
     let temporary = file.with_extension("new");
-    let mut new = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut new =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     write!(
         new,
         "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
-use server::config::{AddressRule, Auth, Config, CpuPolicy, DataLocation, RolePolicy, RootCredentials, RuntimePolicy};
+use server::config::{
+    AddressRule, Auth, Config, CpuPolicy, DataLocation, RolePolicy, RootCredentials, RuntimePolicy,
+};
 
 /// One struct for all three sources, so that a setting cannot exist in one and be missing from another.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -238,7 +240,9 @@ fn default_hostname(listen: SocketAddr) -> String {
 fn default_idle_memory_mib() -> u64 {
     const FALLBACK_MIB: u64 = 1024;
     let Ok(meminfo) = std::fs::read_to_string("/proc/meminfo") else { return FALLBACK_MIB };
-    let total_kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let total_kib = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
     total_kib.map_or(FALLBACK_MIB, |kib| kib / 1024 / 4)
 }
 
@@ -247,7 +251,9 @@ fn is_root() -> bool {
 }
 
 fn home() -> anyhow::Result<PathBuf> {
-    std::env::home_dir().filter(|home| home.is_absolute()).context("HOME is not set: say --data-dir and --cache-dir")
+    std::env::home_dir()
+        .filter(|home| home.is_absolute())
+        .context("HOME is not set: say --data-dir and --cache-dir")
 }
 
 fn xdg(variable: &str, under_home: &str, for_root: &str) -> anyhow::Result<PathBuf> {
@@ -302,15 +308,21 @@ mod tests {
 
     #[test]
     fn listening_everywhere_without_auth_is_refused() {
-        let settings =
-            Settings { listen: Some("0.0.0.0:0".parse().unwrap()), ephemeral: Some(true), ..Settings::default() };
+        let settings = Settings {
+            listen: Some("0.0.0.0:0".parse().unwrap()),
+            ephemeral: Some(true),
+            ..Settings::default()
+        };
         assert!(settings.into_config().unwrap_err().to_string().contains("--auth"));
     }
 
     #[test]
     fn half_a_key_is_refused() {
-        let settings =
-            Settings { root_access_key_id: Some("AKIA".into()), ephemeral: Some(true), ..Settings::default() };
+        let settings = Settings {
+            root_access_key_id: Some("AKIA".into()),
+            ephemeral: Some(true),
+            ..Settings::default()
+        };
         assert!(settings.into_config().is_err());
     }
 }

@@ -36,21 +36,25 @@ impl Up {
         // The launcher and the confinement come before the first thread.
         let prepared = Prepared::new(config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             let server = Server::start(prepared, listener).await?;
             print_banner(&server, started);
             let outcome = server.until_stopped().await;
             eprintln!("hearth: stopped");
             outcome
-        })?;
+        });
+        // Everything that matters has been waited for. An SDK that is still being installed has not, and may take minutes.
+        runtime.shutdown_background();
+        outcome?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 fn log_to_stderr(filter: Option<&str>) -> anyhow::Result<()> {
     let filter = filter.unwrap_or("warn");
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .with_context(|| format!("--log {filter:?} is not a filter; write it like info, or warn,wire=debug"))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).with_context(|| {
+        format!("--log {filter:?} is not a filter; write it like info, or warn,wire=debug")
+    })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
