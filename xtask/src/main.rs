@@ -2,11 +2,13 @@
 
 mod bench;
 mod codegen;
+mod install;
 mod run;
 mod test;
 mod tidy;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -24,12 +26,19 @@ enum Task {
     Tidy(tidy::Tidy),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace");
-    match Task::parse() {
+    let outcome = match Task::parse() {
         Task::Bench(bench) => bench.run(root),
         Task::Codegen(codegen) => codegen.run(root),
         Task::Test(test) => test.run(root),
         Task::Tidy(tidy) => tidy.run(root),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ncargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

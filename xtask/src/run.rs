@@ -31,6 +31,14 @@ pub fn run_quietly(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs a program quietly, and once more if it fails: networks have bad moments.
+pub fn run_twice(command: &mut Command) -> anyhow::Result<()> {
+    run_quietly(command).or_else(|error| {
+        eprintln!("{error:#}; trying once more");
+        run_quietly(command)
+    })
+}
+
 /// The cargo that runs this task, in the workspace.
 pub fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -51,4 +59,26 @@ pub fn which(program: &str) -> Option<std::path::PathBuf> {
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_string_lossy);
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts its runs in a file, and succeeds from the `succeeds`th on.
+    fn check(succeeds: usize, runs: usize, is_ok: bool) {
+        let place = std::env::temp_dir().join(format!("xtask-run-{}-{succeeds}", std::process::id()));
+        let script = format!("echo >> {0}; test $(wc -l < {0}) -ge {succeeds}", place.display());
+        let outcome = run_twice(Command::new("sh").args(["-c", &script]));
+        let ran = std::fs::read_to_string(&place).unwrap().lines().count();
+        std::fs::remove_file(place).unwrap();
+        assert_eq!((ran, outcome.is_ok()), (runs, is_ok));
+    }
+
+    #[test]
+    fn a_second_attempt_is_the_last() {
+        check(1, 1, true);
+        check(2, 2, true);
+        check(3, 2, false);
+    }
 }

@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
-use crate::run::{cargo, run, run_quietly, step, which};
+use crate::install::{apt_install, is_root};
+use crate::run::{cargo, run, run_quietly, run_twice, step, which};
 
 /// Run the tests; the first time, install what they need into target/test-env.
 #[derive(Args)]
@@ -35,44 +37,81 @@ enum Part {
 
 impl Test {
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
-        let wants = |part| self.only.is_none_or(|only| only == part);
-        if wants(Part::Unit) {
-            step("unit tests");
-            // Integration tests of the sandbox and the engine have their own part.
-            run(cargo(root).args(["test", "--workspace", "--lib", "--bins", "--quiet"]).args(&self.more))?;
+        let mut outcome = Outcome::default();
+        for part in self.rust_parts() {
+            let (title, arguments) = part;
+            // Whatever fails, the rest is worth knowing, too.
+            outcome.part(title, || {
+                run(cargo(root).args(["test", "--quiet", "--no-fail-fast"]).args(arguments).args(&self.more))
+            });
         }
-        if wants(Part::Sandbox) {
-            step("sandbox tests");
-            run(cargo(root)
-                .args([
-                    "test",
-                    "--quiet",
-                    "--package",
-                    "sandbox",
-                    "--package",
-                    "engine",
-                    "--package",
-                    "runtimes",
-                ])
-                .args(["--test", "*"])
-                .args(&self.more))?;
-        }
-        if wants(Part::Crash) {
-            step("crash tests of the store");
-            run(cargo(root).args(["test", "--quiet", "--package", "store", "--test", "*"]).args(&self.more))?;
-        }
-        if wants(Part::E2e) || wants(Part::Crash) {
+        let (e2e, crash) = (self.wants(Part::E2e), self.wants(Part::Crash));
+        if e2e || crash {
             let environment = Environment::prepare(root)?;
-            if wants(Part::E2e) {
-                step("end-to-end tests");
-                run(environment.pytest(root).args(["--ignore", "test_crash.py"]).args(&self.more))?;
+            let pytest = |files: &[&str]| run(environment.pytest(root).args(files).args(&self.more));
+            if e2e {
+                outcome.part("end-to-end tests", || pytest(&["--ignore", "test_crash.py"]));
             }
-            if wants(Part::Crash) {
-                step("crash tests of the server");
-                run(environment.pytest(root).arg("test_crash.py").args(&self.more))?;
+            if crash {
+                outcome.part("crash tests of the server", || pytest(&["test_crash.py"]));
             }
         }
-        Ok(())
+        outcome.tell()
+    }
+
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
+
+    /// What is tested in Rust: a title, and cargo's arguments.
+    fn rust_parts(&self) -> Vec<(&'static str, &'static [&'static str])> {
+        const INTEGRATION: &str = "--test=*";
+        match self.only {
+            // One call, because other packages with other features would build the dependencies once more.
+            None => vec![(
+                "unit, sandbox and crash tests in Rust",
+                &["--workspace", "--lib", "--bins", INTEGRATION],
+            )],
+            Some(Part::Unit) => vec![
+                ("unit tests", &["--workspace", "--lib", "--bins"]),
+                ("tests of the protocols", &["--package=wire", INTEGRATION]),
+            ],
+            Some(Part::Sandbox) => vec![(
+                "sandbox tests",
+                &["--package=sandbox", "--package=engine", "--package=runtimes", INTEGRATION],
+            )],
+            Some(Part::Crash) => vec![("crash tests of the store", &["--package=store", INTEGRATION])],
+            Some(Part::E2e) => vec![],
+        }
+    }
+}
+
+/// How each part went, to be told at the end of all of them.
+#[derive(Default)]
+struct Outcome {
+    parts: Vec<(&'static str, Duration, anyhow::Result<()>)>,
+}
+
+impl Outcome {
+    fn part(&mut self, title: &'static str, test: impl FnOnce() -> anyhow::Result<()>) {
+        step(title);
+        let started = Instant::now();
+        let result = test();
+        self.parts.push((title, started.elapsed(), result));
+    }
+
+    fn tell(self) -> anyhow::Result<()> {
+        step("all parts");
+        let mut failed = Vec::new();
+        for (title, took, result) in self.parts {
+            let word = if result.is_ok() { "passed" } else { "FAILED" };
+            eprintln!("{word} in {:4} s: {title}", took.as_secs());
+            failed.extend(result.err().map(|error| format!("{title}: {error:#}")));
+        }
+        if failed.is_empty() {
+            return Ok(());
+        }
+        bail!("{}", failed.join("\n"))
     }
 }
 
@@ -93,7 +132,7 @@ impl Environment {
         let tests = root.join("tests/e2e");
         environment.once("python", &tests.join("requirements.txt"), |at| install_python(at, &tests))?;
         environment.once("node", &tests.join("sdk-js/package.json"), |at| install_node(at, &tests))?;
-        install_debian_cli()?;
+        install_debian_cli();
         build_rust_function(root)?;
         Ok(environment)
     }
@@ -153,17 +192,18 @@ pub fn build_rust_function(root: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn install_python(at: &Path, tests: &Path) -> anyhow::Result<()> {
-    let make = |at: &Path| run_quietly(Command::new("python3").args(["-m", "venv"]).arg(at));
-    if make(at).is_err() {
-        // Debian keeps venv in a package of its own.
-        apt_install("python3-venv")?;
-        make(at)?;
+    let make = |python: &str| run_quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(at));
+    if let Err(error) = make("python3") {
+        // Debian keeps venv in a package of its own, which serves Debian's Python and no other.
+        apt_install("python3-venv").with_context(|| format!("{error:#}"))?;
+        make("/usr/bin/python3")?;
     }
-    run_quietly(
-        Command::new(at.join("bin/pip"))
-            .args(["install", "--quiet", "--requirement"])
+    run_twice(
+        Command::new(at.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
             .arg(tests.join("requirements.txt")),
     )
+    .context("install the Python clients (boto3, the AWS CLI, pytest)")
 }
 
 fn install_node(at: &Path, tests: &Path) -> anyhow::Result<()> {
@@ -173,34 +213,17 @@ fn install_node(at: &Path, tests: &Path) -> anyhow::Result<()> {
         // Debian keeps npm apart from Node.js.
         apt_install("npm")?;
     }
-    run_quietly(Command::new("npm").args(["install", "--no-audit", "--no-fund", "--silent"]).current_dir(at))
+    run_twice(Command::new("npm").args(["install", "--no-audit", "--no-fund", "--silent"]).current_dir(at))
+        .context("install the AWS SDK for JavaScript")
 }
 
-/// Debian's own AWS CLI is one of the clients that people have. Elsewhere, or without root, its tests are skipped.
-fn install_debian_cli() -> anyhow::Result<()> {
+/// Debian's own AWS CLI is one of the clients that people have. Where it cannot be had, its tests are skipped.
+fn install_debian_cli() {
     if Path::new("/usr/bin/aws").exists() || which("apt-get").is_none() || !is_root() {
-        return Ok(());
+        return;
     }
     step("installing what the tests need: Debian's awscli");
-    apt_install("awscli")
-}
-
-fn apt_install(package: &str) -> anyhow::Result<()> {
-    let advice =
-        || format!("install {package} (for example with apt-get install {package}) and run this again");
-    if !is_root() || which("apt-get").is_none() {
-        anyhow::bail!(advice());
+    if let Err(error) = apt_install("awscli") {
+        eprintln!("Debian's AWS CLI cannot be installed, so its tests are skipped: {error:#}");
     }
-    run_quietly(Command::new("apt-get").args(["update", "-qq"])).with_context(advice)?;
-    run_quietly(
-        Command::new("apt-get")
-            .args(["install", "--yes", "-qq", "--no-install-recommends", package])
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
-    .with_context(advice)
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").is_ok_and(|of_this_process| of_this_process.uid() == 0)
 }
