@@ -34,6 +34,8 @@ use crate::sdk::AfterSdk;
 
 /// How long running invocations and requests may take after the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long the last log lines may take to be stored: a disk that stays full must not keep the server.
+const LOG_DRAIN: Duration = Duration::from_secs(10);
 /// Log lines on their way to the store. A function that prints faster waits; invocations do not.
 const LOG_LINES_QUEUED_MAX: usize = 16 * 1024;
 /// How long the credentials of an execution environment are valid; an environment never lives as long.
@@ -178,6 +180,7 @@ impl Server {
             .base_url(Arc::clone(&base_url))
             .body_limit("CreateFunction", domain::limits::CODE_REQUEST_BYTES)
             .body_limit("UpdateFunctionCode", domain::limits::CODE_REQUEST_BYTES)
+            .body_limit("PublishLayerVersion", domain::limits::CODE_REQUEST_BYTES)
             .drain_deadline(DRAIN)
             .route("/_hearth/health", routes::health)
             .route("/_hearth/reset", move |request| routes::reset(Arc::clone(&reset), request))
@@ -221,7 +224,9 @@ impl Server {
             let _ = self.gateway.await;
             self.engine.shutdown(DRAIN).await;
             self.sandboxes.shutdown().await;
-            self.logs.drain().await;
+            if tokio::time::timeout(LOG_DRAIN, self.logs.drain()).await.is_err() {
+                tracing::error!("log lines that the store did not take are lost");
+            }
         };
         tokio::select! {
             () = drained => Ok(()),
