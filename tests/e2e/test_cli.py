@@ -253,6 +253,6 @@ def test_a_port_that_is_taken_is_told_with_a_way_out(server):
 def test_the_banner_says_what_to_paste(server):
     shown = server.printed()
     assert f"export AWS_ENDPOINT_URL={server.endpoint}" in shown
-    assert "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1" in shown
+    assert "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1" in shown
     for part in ("Endpoint", "Data", "Runtimes", "Sandbox"):
         assert re.search(rf"^  {part}\s+\S", shown, re.MULTILINE), shown

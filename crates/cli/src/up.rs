@@ -101,15 +101,15 @@ fn print_banner(server: &Server, started: Instant) {
 fn credentials_line(config: &Config) -> String {
     match (&config.auth, &config.data) {
         (Auth::Open, _) => {
-            "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1".to_owned()
+            "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1".to_owned()
         }
         // The key stays in its file; a terminal's scrollback is no place for it.
         (Auth::Required(_), DataLocation::Directory(dir)) if crate::root_key::path(dir).exists() => format!(
-            "export AWS_SHARED_CREDENTIALS_FILE={} AWS_DEFAULT_REGION=us-east-1",
+            "export AWS_SHARED_CREDENTIALS_FILE={} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
             crate::root_key::path(dir).display()
         ),
         (Auth::Required(root), _) => format!(
-            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=<the secret you configured> AWS_DEFAULT_REGION=us-east-1",
+            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=<the secret you configured> AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
             root.access_key_id
         ),
     }
