@@ -22,6 +22,13 @@ use tokio::time::{sleep, timeout};
 /// Connections that one sandbox may hold through Hearth, unless configured otherwise: the descriptors that a
 /// function has on Lambda. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 pub const CONNECTIONS_MAX: usize = 1024;
+/// Part of them that one sandbox may hold, so that it does not take those of all others.
+const SHARE_OF_ONE: usize = 4;
+/// Part of the server's descriptors that connections of sandboxes may be: each is up to two, and the server's own
+/// listeners, its callers and its store need the rest.
+const DESCRIPTORS_PER_CONNECTION: u64 = 4;
+/// Where the server's descriptors have no limit.
+const CONNECTIONS_IN_ALL: usize = 64 * 1024;
 /// Questions of one sandbox under way at a time; further ones wait in its socket.
 const QUERIES_MAX: usize = 64;
 /// How long a DNS connection may be silent.
@@ -40,6 +47,9 @@ pub struct NetworkOptions {
     pub resolv_conf: PathBuf,
     /// Connections that one sandbox may hold: [`CONNECTIONS_MAX`] unless there is a reason.
     pub connections_max: usize,
+    /// Connections that all sandboxes together may hold; one of them holds a quarter at most. As many as the server's
+    /// limit on open files allows, unless there is a reason.
+    pub connections_in_all_max: usize,
     /// Takes the connections that sandboxes make to Hearth's endpoint. Must not block.
     pub endpoint: Arc<dyn Fn(EndpointConnection) + Send + Sync>,
 }
@@ -52,9 +62,16 @@ impl NetworkOptions {
             hostnames: Vec::new(),
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             connections_max: CONNECTIONS_MAX,
+            connections_in_all_max: affordable_connections(),
             endpoint,
         }
     }
+}
+
+fn affordable_connections() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let affordable = files.and_then(|files| usize::try_from(files / DESCRIPTORS_PER_CONNECTION).ok());
+    affordable.unwrap_or(CONNECTIONS_IN_ALL).clamp(1, CONNECTIONS_IN_ALL)
 }
 
 impl fmt::Debug for NetworkOptions {
@@ -63,6 +80,7 @@ impl fmt::Debug for NetworkOptions {
             .field("policy", &self.policy)
             .field("hostnames", &self.hostnames)
             .field("connections_max", &self.connections_max)
+            .field("connections_in_all_max", &self.connections_in_all_max)
             .finish_non_exhaustive()
     }
 }
@@ -80,7 +98,7 @@ pub struct EndpointConnection {
 
 /// One of the connections that a sandbox may hold.
 #[derive(Debug)]
-pub struct ConnectionPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub struct ConnectionPermit(#[expect(dead_code, reason = "held for its drop")] [OwnedSemaphorePermit; 2]);
 
 /// What serves the networks of all sandboxes. Cheap to clone.
 #[derive(Clone)]
@@ -91,6 +109,9 @@ struct Shared {
     routes: Routes,
     name_server: NameServer,
     connections_max: usize,
+    /// Of all sandboxes.
+    connections: Arc<Semaphore>,
+    said_full: AtomicBool,
     endpoint: Arc<dyn Fn(EndpointConnection) + Send + Sync>,
 }
 
@@ -103,7 +124,11 @@ impl Network {
             name_server: NameServer::new(&options.hostnames, resolvers, policy.internet()),
             policy,
             routes: Routes::open()?,
-            connections_max: options.connections_max,
+            connections_max: options
+                .connections_max
+                .min((options.connections_in_all_max / SHARE_OF_ONE).max(1)),
+            connections: Arc::new(Semaphore::new(options.connections_in_all_max)),
+            said_full: AtomicBool::new(false),
             endpoint: options.endpoint,
         })))
     }
@@ -225,8 +250,9 @@ impl Sandbox {
     }
 
     fn permit(&self) -> Option<ConnectionPermit> {
-        let permit = Arc::clone(&self.connections).try_acquire_owned().ok();
-        if permit.is_none() && !self.said_full.swap(true, Ordering::Relaxed) {
+        let of_own = Arc::clone(&self.connections).try_acquire_owned().ok();
+        let of_all = Arc::clone(&self.shared.connections).try_acquire_owned().ok();
+        if of_own.is_none() && !self.said_full.swap(true, Ordering::Relaxed) {
             let limit = self.shared.connections_max;
             tracing::warn!(
                 sandbox = self.id.0,
@@ -234,7 +260,12 @@ impl Sandbox {
                 "a function holds too many connections; more are reset"
             );
         }
-        permit.map(ConnectionPermit)
+        if of_own.is_some() && of_all.is_none() && !self.shared.said_full.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "functions hold as many connections as the limit on open files allows; more are reset (ulimit -n)"
+            );
+        }
+        Some(ConnectionPermit([of_own?, of_all?]))
     }
 
     async fn serve_names(self: Arc<Self>, socket: UdpSocket) {

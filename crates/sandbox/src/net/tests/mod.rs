@@ -230,6 +230,22 @@ worlds! {
         drop(held);
     }
 
+    fn connections_of_all_sandboxes_together_are_bounded_and_one_takes_a_quarter(world) {
+        let network = world.network(|options| options.connections_in_all_max = 4);
+        let sandboxes: Vec<_> = (0..5).map(|_| world.sandbox_in(&network, &[Capture::Tproxy])).collect();
+        let open = |sandbox: &Sandbox| sandbox.run(|| {
+            let mut stream = TcpStream::connect((OUTSIDE, ECHO_PORT)).unwrap();
+            stream.write_all(b"x").unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+            stream
+        });
+        let mut held = vec![open(&sandboxes[0])];
+        assert_eq!(sandboxes[0].talk(OUTSIDE, ECHO_PORT, ""), RESET);
+        held.extend(sandboxes[1..4].iter().map(open));
+        assert_eq!(sandboxes[4].talk(OUTSIDE, ECHO_PORT, ""), RESET);
+        drop(held);
+    }
+
     fn dropping_the_services_closes_every_door(world) {
         let mut sandbox = world.sandbox();
         let mut stream = sandbox.run(|| {
