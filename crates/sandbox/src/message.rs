@@ -195,16 +195,20 @@ fn check_template(spec: &TemplateSpec) -> Result<(), String> {
             return Err(format!("{path:?} is the sandbox's own"));
         }
     }
-    for bind in &spec.binds {
-        check_absolute(&bind.host)?;
-        if ["/proc", "/sys", "/dev"].iter().any(|kernel| bind.host.starts_with(kernel)) {
-            return Err(format!("{:?} is never shown to a sandbox", bind.host));
-        }
-    }
+    spec.binds.iter().try_for_each(|bind| check_shown(&bind.host))?;
     match spec.files.iter().find(|file| file.mode & !0o777 != 0) {
         Some(file) => Err(format!("{:?} has mode {:o}", file.inside, file.mode)),
         None => Ok(()),
     }
+}
+
+/// Whether a path of the host, without links, may be shown to sandboxes.
+pub(crate) fn check_shown(host: &Path) -> Result<(), String> {
+    check_absolute(host)?;
+    if ["/proc", "/sys", "/dev"].iter().any(|kernel| host.starts_with(kernel)) {
+        return Err(format!("{host:?} is never shown to a sandbox"));
+    }
+    Ok(())
 }
 
 /// Absolute, not the root itself, no `.` or `..`, no NUL.

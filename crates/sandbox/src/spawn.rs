@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -86,7 +87,8 @@ fn greet(socket: &OwnedFd, configure: &Configure) -> Result<Strength, Error> {
 fn prepare_roots(roots: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
     (roots.into_iter())
         .map(|root| {
-            std::fs::create_dir_all(&root)
+            // What is below is for sandboxes, not for this machine's other users.
+            (std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&root))
                 .and_then(|()| root.canonicalize())
                 .map_err(Error::io(format!("prepare {}", root.display())))
         })

@@ -16,6 +16,8 @@ use crate::spec::{Limits, TemplateSpec};
 
 /// How soon to look again at groups that still have dying processes.
 const REMOVE_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+/// A template for each runtime is enough; each keeps mounts, which no limit of the server's counts.
+const TEMPLATES_MAX: u32 = 1024;
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 pub(super) struct Server {
@@ -142,7 +144,8 @@ impl Server {
     }
 
     fn template(&mut self, spec: &TemplateSpec) -> Result<Reply, String> {
-        let template = u32::try_from(self.templates.len()).map_err(|_| "too many templates")?;
+        let template = u32::try_from(self.templates.len()).ok().filter(|count| *count < TEMPLATES_MAX);
+        let template = template.ok_or("too many templates")?;
         self.templates.push(template::build(spec, self.means.users.files.as_ref(), self.means.nested)?);
         Ok(Reply::Template { template })
     }

@@ -14,8 +14,8 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_c
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::{mounts, sys};
-use crate::channel;
 use crate::spec::TemplateSpec;
+use crate::{channel, message};
 
 /// Room for directories, links and small files.
 const ROOT_SIZE_MIB: u32 = 4;
@@ -99,7 +99,8 @@ impl Builder<'_> {
     fn sources(&self) -> Result<Vec<Source>, String> {
         let mut sources = Vec::new();
         for bind in &self.spec.binds {
-            let source = Source::take(&bind.host, &bind.inside)?;
+            let host = real(&bind.host)?;
+            let source = Source::take(&host, &bind.inside)?;
             mounts::protect(&source.mount, self.files)
                 .map_err(|error| format!("make {} read-only: {error}", bind.host.display()))?;
             sources.push(source);
@@ -150,6 +151,13 @@ impl Builder<'_> {
         sys::set_mount_attributes(root, read_only, None)
             .map_err(|error| format!("make the root read-only: {error}"))
     }
+}
+
+/// Where a bind's path leads. A link may not lead to what may not be named.
+fn real(host: &Path) -> Result<PathBuf, String> {
+    let real = host.canonicalize().map_err(|error| format!("take {}: {error}", host.display()))?;
+    message::check_shown(&real)?;
+    Ok(real)
 }
 
 impl Source {
