@@ -166,6 +166,9 @@ attempt("vsock", lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM))
 attempt("alg", lambda: socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET))
 attempt("io_uring", lambda: call(425, 1, 0))
 attempt("clone3", lambda: call(435, 0, 0))
+attempt("aio", lambda: call(206, 60000, ctypes.byref(ctypes.c_ulong())))
+attempt("pair", lambda: call(53, 30, 1, 0, (ctypes.c_int * 2)()))
+attempt("realtime", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
 attempt("newest", lambda: call(467, 0, 0, 0, 0))
 attempt("nofile", lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)))
 attempt("nice", lambda: os.nice(-5))
@@ -175,7 +178,7 @@ attempt("kcore", lambda: open("/proc/kcore", "rb").read(1))
 "#;
     let refused = ["EPERM", "EACCES", "EINVAL", "ENOSYS", "EAFNOSUPPORT", "EROFS", "ENOENT"];
     if cfg!(target_arch = "x86_64") {
-        check(program, &refused, 38).await;
+        check(program, &refused, 41).await;
     }
 }
 
@@ -233,6 +236,49 @@ attempt("udp", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b
     );
     let refused = ["ECONNREFUSED", "ECONNRESET", "EPERM", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH"];
     check(&program, &refused, 4).await;
+}
+
+/// The kernel lets each user have 128 (`fs.inotify.max_user_instances`): one function must not use up root's.
+#[tokio::test]
+async fn what_the_kernel_counts_for_each_user_is_not_taken_from_the_host() {
+    const ALL: &str = r#"
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+made = 0
+while made < 1000 and libc.inotify_init1(0) >= 0:
+    made += 1
+print(made, os.strerror(ctypes.get_errno()), flush=True)
+"#;
+    if !is_root() {
+        return;
+    }
+    let fixture = Fixture::new().await;
+    let (hog, other) = (fixture.sandbox().await, fixture.sandbox().await);
+    let program = format!("{ALL}\nimport time\ntime.sleep(1000)");
+    let mut holding = hog.start(command(&["/usr/bin/python3", "-I", "-c", &program])).await.unwrap();
+    let mut said = [0; 64];
+    assert!(holding.stdout.read(&mut said).await.unwrap() > 0);
+    let ours = rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::CLOEXEC);
+    assert!(ours.is_ok(), "{ours:?}, while a function said {}", String::from_utf8_lossy(&said));
+    let first = python(&other, ALL).await.stdout;
+    assert!(!first.starts_with("0 "), "another function has none left");
+}
+
+/// A compromised server may put a link where it may write and name that: it is the target that counts.
+#[tokio::test]
+async fn the_kernels_file_systems_are_not_shown_through_a_link() {
+    let fixture = Fixture::new().await;
+    for target in ["/proc", "/sys", "/dev", "/", "/proc/self/root", "/proc/self/ns"] {
+        let link = fixture.root.path().join("link");
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let refused = fixture.sandboxes.template(sandbox::TemplateSpec::base().bind(&link, "/shown")).await;
+        assert!(refused.is_err(), "{target} is shown");
+    }
+    let link = fixture.root.path().join("link");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("/usr/share", &link).unwrap();
+    fixture.sandboxes.template(sandbox::TemplateSpec::base().bind(&link, "/shown")).await.unwrap();
 }
 
 #[tokio::test]

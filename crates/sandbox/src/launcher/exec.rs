@@ -140,6 +140,9 @@ fn set_limits(processes_max: Option<u64>) -> io::Result<()> {
     sys::limit(Resource::Nofile, FILES_MAX)?;
     sys::limit(Resource::Core, 0)?;
     sys::limit(Resource::Memlock, LOCKED_BYTES_MAX)?;
+    // Whatever the user who started the server may do: priority over the host is not a function's.
+    sys::limit(Resource::Nice, 0)?;
+    sys::limit(Resource::Rtprio, 0)?;
     processes_max.map_or(Ok(()), |limit| sys::limit(Resource::Nproc, limit))
 }
 

@@ -100,9 +100,15 @@ const DENIED: &[c_long] = &[
     libc::SYS__sysctl,
 ];
 
-/// Answered with ENOSYS, as on a kernel without them. The C library then uses `clone`, whose flags can be checked.
-const ABSENT: &[c_long] =
-    &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+/// Answered with ENOSYS, as on a kernel without them. The C library then uses `clone`, whose flags can be checked; and
+/// `io_setup` takes from what the whole machine has (`fs.aio-max-nr`), so one function could leave none to its databases.
+const ABSENT: &[c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_io_setup,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+];
 
 /// Flags of `clone` that make namespaces.
 const CLONE_NAMESPACES: u32 = (libc::CLONE_NEWNS
@@ -154,6 +160,10 @@ pub(super) fn program() -> Vec<sock_filter> {
     }
     socket.push(answer(refuse(libc::EAFNOSUPPORT)));
     of_call(&mut program, libc::SYS_socket, &socket);
+    // It makes sockets of any family, too, if only to find that they cannot be a pair.
+    let unix = libc::AF_UNIX as u32;
+    let pair = [load(argument(0)), skip_if_equal(unix, 1), answer(refuse(libc::EAFNOSUPPORT))];
+    of_call(&mut program, libc::SYS_socketpair, &pair);
     let mut ioctl = vec![load(argument(1))];
     for request in IOCTLS_DENIED {
         ioctl.extend([skip_unless_equal(*request, 1), answer(refuse(libc::EPERM))]);
@@ -279,6 +289,8 @@ mod tests {
         ] {
             check(libc::SYS_socket, [family as u64, 1, 0], expected);
         }
+        check(libc::SYS_socketpair, [libc::AF_UNIX as u64, 1, 0], ALLOW);
+        check(libc::SYS_socketpair, [libc::AF_TIPC as u64, 1, 0], refuse(libc::EAFNOSUPPORT));
     }
 
     #[test]

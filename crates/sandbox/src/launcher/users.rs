@@ -1,15 +1,19 @@
 //! User namespaces, made ahead of need: one per sandbox slot, each with host user ids that own nothing.
 
+use std::convert::Infallible;
+use std::ffi::c_int;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::{Signal, pidfd_send_signal, set_parent_process_death_signal};
 use rustix::thread::UnshareFlags;
 
-use super::sys;
+use super::{exec, sys};
 use crate::base::{GID, UID};
+use crate::channel;
 
 /// How many user namespaces wait ready, beyond those in use.
 const SPARE: usize = 8;
@@ -45,7 +49,9 @@ pub(super) struct Users {
 impl Users {
     pub(super) fn new(rights: Rights, made_max: u32) -> io::Result<Self> {
         let files = match rights {
-            Rights::Root { uid_base } => Some(make_namespace(&one(0, uid_base), &one(0, uid_base), false)?),
+            Rights::Root { uid_base } => {
+                Some(make_namespace(None, &one(0, uid_base), &one(0, uid_base), false)?)
+            }
             Rights::Rootless => None,
         };
         Ok(Self { rights, spare: Vec::new(), made: 0, made_max, files })
@@ -77,9 +83,9 @@ impl Users {
                 let own = uid_base + 1 + self.made;
                 let uids = one(0, uid_base) + &one(UID, own);
                 let gids = one(0, uid_base) + &one(GID, own);
-                make_namespace(&uids, &gids, false)?
+                make_namespace(Some(own), &uids, &gids, false)?
             }
-            Rights::Rootless => make_namespace(&one(UID, 0), &one(GID, 0), true)?,
+            Rights::Rootless => make_namespace(None, &one(UID, 0), &one(GID, 0), true)?,
         };
         self.made += 1;
         self.spare.push(User { namespace });
@@ -92,23 +98,50 @@ fn one(inside: u32, outside: u32) -> String {
 }
 
 /// A user namespace that no process is in: its descriptor keeps it.
-fn make_namespace(uids: &str, gids: &str, deny_groups: bool) -> io::Result<OwnedFd> {
-    let child = sys::clone_into(libc::CLONE_NEWUSER, None, || {
-        // Only holds the namespace until its descriptor is open; ends early only together with the launcher.
-        let _ = set_parent_process_death_signal(Some(Signal::KILL));
-        loop {
-            rustix::event::pause();
-        }
+///
+/// What the kernel counts for each user (inotify instances, queued signals, message queues) it counts for the maker of
+/// the namespace as well. `owner` makes it where one is given: root's own share is for the host's services.
+fn make_namespace(owner: Option<u32>, uids: &str, gids: &str, deny_groups: bool) -> io::Result<OwnedFd> {
+    let (ours, theirs) = channel::pair()?;
+    let child = sys::clone_into(0, None, || {
+        let Err(error) = hold_namespace(owner, &theirs);
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        c_int::from(channel::send(&theirs, &errno.to_ne_bytes(), &[], SendFlags::empty()).is_err())
     })?;
-    let result = map(child.pid.as_raw_nonzero().get(), uids, gids, deny_groups);
+    drop(theirs);
+    let result = receive_namespace(&ours).and_then(|namespace| {
+        let process = format!("/proc/{}", child.pid.as_raw_nonzero());
+        write_maps(&process, uids, gids, deny_groups).map(|()| namespace)
+    });
     let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
     sys::reap(&child)?;
     result
 }
 
-fn map(pid: i32, uids: &str, gids: &str, deny_groups: bool) -> io::Result<OwnedFd> {
-    write_maps(&format!("/proc/{pid}"), uids, gids, deny_groups)?;
-    Ok(rustix::fs::open(format!("/proc/{pid}/ns/user"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+/// In a child: holds the namespace until its descriptor is known; ends early only together with the launcher.
+fn hold_namespace(owner: Option<u32>, to: &OwnedFd) -> io::Result<Infallible> {
+    if let Some(owner) = owner {
+        exec::become_user(owner, owner)?;
+    }
+    sys::unshare(UnshareFlags::NEWUSER)?;
+    // Changing ids would have cleared it.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let namespace = rustix::fs::open("/proc/self/ns/user", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    channel::send(to, &[], &[namespace.as_fd()], SendFlags::empty())?;
+    loop {
+        rustix::event::pause();
+    }
+}
+
+fn receive_namespace(from: &OwnedFd) -> io::Result<OwnedFd> {
+    let mut packet = channel::receive(from, RecvFlags::empty())?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    match packet.fds.pop() {
+        Some(namespace) => Ok(namespace),
+        None => {
+            let errno = packet.bytes.as_slice().try_into().map_or(libc::EIO, c_int::from_ne_bytes);
+            Err(io::Error::from_raw_os_error(errno))
+        }
+    }
 }
 
 fn write_maps(process: &str, uids: &str, gids: &str, deny_groups: bool) -> io::Result<()> {
