@@ -5,6 +5,7 @@ pub use std::collections::BTreeMap;
 pub use bytes::Bytes;
 pub use domain::Timestamp;
 
+pub use crate::event_stream::EventStream;
 pub use crate::record::Unit;
 pub use crate::schema::{
     Bounds, ErrorShape, Kind, Location, Member, Operation, Pattern, Protocol, Service, Shape, Structure,

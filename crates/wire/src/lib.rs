@@ -5,6 +5,7 @@
 
 mod context;
 mod error;
+mod event_stream;
 pub mod gateway;
 pub mod generated;
 mod pattern;
@@ -19,6 +20,7 @@ mod value;
 
 pub use context::Context;
 pub use error::Error;
+pub use event_stream::{EventStream, Events};
 pub use record::{Datum, Operation, Record, Unit, UnknownValue};
 pub use route::Labels;
 pub use service::{Body, Handler, Request, Response, Service, Table};

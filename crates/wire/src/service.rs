@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::record::{Datum, Operation, Record};
 use crate::route::{Labels, Router};
@@ -38,12 +39,14 @@ pub struct Response {
     pub body: Body,
 }
 
-/// The body of an answer. Streams (event streams, response streaming) become a variant with their first operation.
+/// The body of an answer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Body {
     /// All of it.
     Bytes(Bytes),
+    /// Parts of it, as soon as each is there.
+    Stream(UnsyncBoxBody<Bytes, std::io::Error>),
 }
 
 /// One AWS API as Hearth serves it. A cheap handle.

@@ -288,7 +288,7 @@ impl std::fmt::Display for Shown<'_> {
                 }
                 f.write_char('}')
             }
-            Value::Blob(_) | Value::Structure(_) => f.write_str("..."),
+            Value::Blob(_) | Value::Structure(_) | Value::Events(_) => f.write_str("..."),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use domain::Timestamp;
 
+use crate::event_stream::Events;
+
 /// A value of the model, freed from its wire format.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
@@ -29,6 +31,8 @@ pub enum Value {
     Map(BTreeMap<String, Value>),
     /// Named members.
     Structure(Fields),
+    /// Events, one after the other: only as the payload of an answer.
+    Events(Events),
 }
 
 /// The members of a structure that are there, by the model's names.

@@ -264,6 +264,7 @@ impl<'a> Renderer<'a> {
             "timestamp" => "Timestamp".to_owned(),
             "list" => format!("Vec<{}>", inner(&shape.member)?),
             "map" => format!("BTreeMap<String, {}>", inner(&shape.value)?),
+            "structure" if shape.eventstream => format!("EventStream<{}>", names::pascal(name)),
             "structure" => names::pascal(name),
             other => bail!("{name}: wire has no type {other}"),
         })
@@ -326,7 +327,8 @@ impl<'a> Renderer<'a> {
                 }
                 format!(
                     "Kind::Structure(Structure {{ members: &[{members}], payload: {:?}, union: {} }})",
-                    shape.payload, shape.union
+                    shape.payload.as_deref().or(event_payload(shape)),
+                    shape.union || shape.eventstream
                 )
             }
             other => bail!("{name}: wire has no type {other}"),
@@ -334,9 +336,8 @@ impl<'a> Renderer<'a> {
     }
 
     fn member(&self, parent: &Shape, name: &str, reference: &Reference) -> Result<String> {
-        ensure!(!reference.eventpayload, "{name}: wire has no event streams yet");
         let location = match reference.location.as_deref() {
-            None if parent.payload.as_deref() == Some(name) => "Payload",
+            None if parent.payload.as_deref() == Some(name) || reference.eventpayload => "Payload",
             None => "Body",
             Some("header") => "Header",
             Some("headers") => "Headers",
@@ -403,6 +404,11 @@ fn reach<'a>(model: &'a Model, name: &'a str, reached: &mut BTreeSet<&'a str>) -
         reach(model, &reference.shape, reached)?;
     }
     Ok(())
+}
+
+/// The member that is the whole of an event.
+fn event_payload(shape: &Shape) -> Option<&str> {
+    shape.members.iter().find(|(_, reference)| reference.eventpayload).map(|(name, _)| name)
 }
 
 /// The structures that lie inside a structure without a list or map between them.

@@ -82,8 +82,11 @@ pub(super) fn encode(error: &Error, voice: Voice, request_id: Uuid) -> Response<
 
 /// A service's answer as HTTP.
 pub(super) fn whole(answer: crate::service::Response) -> Response<Body> {
-    let crate::service::Response { status, headers, body: crate::service::Body::Bytes(bytes) } = answer;
-    let mut response = Response::new(super::full(bytes));
+    let crate::service::Response { status, headers, body } = answer;
+    let mut response = Response::new(match body {
+        crate::service::Body::Bytes(bytes) => super::full(bytes),
+        crate::service::Body::Stream(stream) => Body::Right(stream),
+    });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

@@ -3,11 +3,15 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Either;
+use hyper::body::{Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -16,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::Gateway;
+use super::{Body, Gateway};
 
 /// Headers of one request, and how much of a body is read at once.
 const HEAD_BYTES_MAX: usize = 128 * 1024;
@@ -157,8 +161,7 @@ impl Gateway {
             let (gateway, busy) = (gateway.clone(), Busy::begin(&noted));
             async move {
                 let response = gateway.answer(request, peer).await;
-                drop(busy);
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Guarded::new(body, busy)))
             }
         });
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
@@ -201,6 +204,49 @@ impl Activity {
 
     fn idle_since(&self, before: u64) -> bool {
         self.begun() == before && self.in_flight.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// A body that tells the watchdog how it goes. A request is in flight while its answer waits for the handler; while it
+/// waits for the client, only what the client takes keeps the connection alive.
+struct Guarded {
+    body: Body,
+    activity: Arc<Activity>,
+    waits: Option<Busy>,
+}
+
+impl Guarded {
+    /// An answer that is all there waits for nobody but the client.
+    fn new(body: Body, busy: Busy) -> Self {
+        let activity = Arc::clone(&busy.0);
+        let waits = matches!(body, Either::Right(_)).then_some(busy);
+        Self { body, activity, waits }
+    }
+}
+
+impl hyper::body::Body for Guarded {
+    type Data = Bytes;
+    type Error = <Body as hyper::body::Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match (&polled, &self.waits) {
+            (Poll::Pending, None) => self.waits = Some(Busy::begin(&self.activity)),
+            (Poll::Ready(_), Some(_)) => self.waits = None,
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -181,7 +181,7 @@ impl Serialize for Typed<'_> {
             (Value::Structure(fields), Kind::Structure(Structure { members, .. })) => {
                 Body { members, fields }.serialize(serializer)
             }
-            (Value::List(_) | Value::Map(_) | Value::Structure(_), _) => {
+            (Value::List(_) | Value::Map(_) | Value::Structure(_) | Value::Events(_), _) => {
                 Err(serde::ser::Error::custom(format!("{} has a value of another type", self.shape.name)))
             }
         }

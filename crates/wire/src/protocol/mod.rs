@@ -1,7 +1,7 @@
 //! From HTTP to values and back, one codec per protocol.
 //!
 //! Every codec reads the model's shapes; none of them knows a service. rest-xml and rpc-v2-cbor are one more file
-//! here and one more arm in each match; event streams one more [`Body`].
+//! here and one more arm in each match.
 
 mod bindings;
 mod form;
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use uuid::Uuid;
 
-use crate::schema::{Operation, Protocol, Service};
+use crate::schema::{Operation, Protocol, Service, Shape};
 use crate::value::Fields;
 use crate::{Body, Error, Request, Response, Value};
 
@@ -57,6 +57,11 @@ pub(crate) fn encode_error(service: &Service, request_id: Uuid, error: &Error) -
     with_request_id(response, request_id)
 }
 
+/// Writes a structure as JSON, for an event.
+pub(crate) fn encode_json(shape: &Shape, value: &Value) -> Result<Vec<u8>, Malformed> {
+    json::encode_value(shape, value)
+}
+
 /// An answer that cannot be written is a bug in a handler.
 fn internal(service: &Service, request_id: Uuid, cause: &str) -> Response {
     tracing::error!(service = service.name, cause, "answer cannot be written");
@@ -76,7 +81,7 @@ fn with_request_id(mut response: Response, request_id: Uuid) -> Response {
 pub(crate) struct Malformed(pub(crate) String);
 
 impl Malformed {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }

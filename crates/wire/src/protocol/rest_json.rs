@@ -1,11 +1,13 @@
 //! rest-json: operations by method and path, bodies in JSON or as they are.
 
 use http::{HeaderName, HeaderValue, header};
+use http_body_util::BodyExt as _;
 
 use super::{Malformed, bindings, json, response};
-use crate::schema::{Kind, Location, Operation, Service, Shape};
+use crate::event_stream::{self, EventBody};
+use crate::schema::{Kind, Location, Member, Operation, Service, Shape};
 use crate::value::Fields;
-use crate::{Error, Request, Response, Value};
+use crate::{Body, Error, Request, Response, Value};
 
 /// Reads a request. A payload is not copied: it shares the body.
 pub(super) fn decode(request: Request) -> Result<Fields, Malformed> {
@@ -60,6 +62,14 @@ pub(super) fn encode(operation: &Operation, mut fields: Fields) -> Result<Respon
             value => {
                 let member = structure.members.iter().find(|member| member.name == payload);
                 let shape = member.map_or(output, |member| member.shape);
+                if let Value::Events(events) = value {
+                    return encode_events(
+                        status,
+                        EventBody::new(&events, shape)?,
+                        structure.members,
+                        &fields,
+                    );
+                }
                 response(status, JSON, json::encode_value(shape, &value)?)
             }
         },
@@ -69,6 +79,27 @@ pub(super) fn encode(operation: &Operation, mut fields: Fields) -> Result<Respon
     bindings::write_headers(structure.members, &fields, &mut answer.headers)?;
     Ok(answer)
 }
+
+/// Writes an answer that is a stream of events. Should the answer's own media type be among its headers, it gives way
+/// to the stream's.
+fn encode_events(
+    status: u16,
+    events: EventBody,
+    members: &[Member],
+    fields: &Fields,
+) -> Result<Response, Malformed> {
+    let mut answer = response(status, JSON, Vec::new());
+    answer.body = Body::Stream(events.boxed_unsync());
+    bindings::write_headers(members, fields, &mut answer.headers)?;
+    let stream = HeaderValue::from_static(event_stream::CONTENT_TYPE);
+    if let Some(remapped) = answer.headers.insert(header::CONTENT_TYPE, stream) {
+        answer.headers.insert(REMAPPED_CONTENT_TYPE, remapped);
+    }
+    Ok(answer)
+}
+
+/// Where an answer's own media type goes when the body has another.
+const REMAPPED_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-amzn-remapped-content-type");
 
 const JSON: &str = "application/json";
 

@@ -40,7 +40,7 @@ pub(super) fn format(value: &Value, moment: TimestampFormat) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Blob(bytes) => Some(STANDARD.encode(bytes)),
         Value::Timestamp(time) => Some(time::format(*time, moment)),
-        Value::Null | Value::List(_) | Value::Map(_) | Value::Structure(_) => None,
+        Value::Null | Value::List(_) | Value::Map(_) | Value::Structure(_) | Value::Events(_) => None,
     }
 }
 
