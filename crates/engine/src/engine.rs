@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::Scope;
+use domain::{FunctionVersion, Scope};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
@@ -52,6 +52,11 @@ impl Engine {
         outcome.await.unwrap_or_else(|_| {
             Err(InvokeError::Unavailable { why: "the execution environment ended unexpectedly".to_owned() })
         })
+    }
+
+    /// A version was published whose first invocation is to come.
+    pub fn expect(&self, version: &FunctionVersion) {
+        self.shared.options.isolation.expect(version);
     }
 
     /// How many invocations run in an account and region now.

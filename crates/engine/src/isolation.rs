@@ -17,7 +17,7 @@ use domain::{FunctionVersion, Runtime};
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
 
-pub use linux::{CpuPolicy, Linux, LinuxOptions};
+pub use linux::{Ahead, CpuPolicy, Figures, Linux, LinuxOptions};
 
 /// A future behind a pointer, so that isolations can be chosen at run time. Only starts, freezes and ends pay for it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,6 +29,9 @@ pub trait Isolation: Send + Sync + 'static {
         &'a self,
         version: &'a Arc<FunctionVersion>,
     ) -> BoxFuture<'a, Result<Box<dyn Cell>, StartError>>;
+
+    /// A version was published whose first invocation is to come: something may be made ready for it.
+    fn expect(&self, _version: &FunctionVersion) {}
 
     /// What the machine could still give to new environments, in MiB.
     fn available_memory_mib(&self) -> u64;

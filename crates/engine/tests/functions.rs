@@ -1,6 +1,6 @@
 //! Functions in real sandboxes: what a user of Lambda sees of an environment's life.
 
-mod support;
+pub(crate) mod support;
 
 use std::time::Duration;
 

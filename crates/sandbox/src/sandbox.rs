@@ -55,9 +55,11 @@ impl Sandbox {
         SandboxId(self.id)
     }
 
-    /// Makes it a function's: limits, `/tmp` resized, code at `/var/task`, layers at `/opt`. Once.
+    /// Makes it a function's: limits, `/tmp` resized, code at `/var/task`, layers at `/opt`; what was used before does
+    /// not count. Once.
     pub async fn specialise(&self, to: Specialisation) -> Result<(), Error> {
         self.set_limits(&to.limits)?;
+        self.reset_memory_max()?;
         self.sandboxes.specialise(self.id, &to.task, to.opt.as_deref(), to.tmp_mib).await
     }
 

@@ -77,6 +77,14 @@ impl Isolation for AfterSdk {
         })
     }
 
+    fn expect(&self, version: &FunctionVersion) {
+        let family = version.runtime.family();
+        // What is made before the SDK is there would have to be made again.
+        if self.ready.iter().all(|(of, ready)| *of != family || *ready.borrow()) {
+            self.linux.expect(version);
+        }
+    }
+
     fn available_memory_mib(&self) -> u64 {
         self.linux.available_memory_mib()
     }

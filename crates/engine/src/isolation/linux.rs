@@ -1,24 +1,26 @@
 //! The product's isolation: Linux sandboxes, with what serves each runtime on this machine.
+//!
+//! A cell is made from what [`pool`] has ready: a stem whose runtime already waits to be told its function, or a
+//! sandbox in which the runtime is started now. Which of the two it was cannot be seen from outside, but for the time.
 
-mod spares;
+mod cell;
+mod demand;
+mod pool;
+mod stem;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::{Family, FunctionVersion, limits};
+use domain::{FunctionVersion, limits};
 use runtimes::{Catalogue, Fit, Serving};
-use sandbox::{Limits, Sandbox, Sandboxes, Specialisation};
-use tokio::net::TcpListener;
+use sandbox::{Limits, Sandboxes, Specialisation};
 
-use self::spares::Spares;
-use super::{BoxFuture, Cell, Cpu, Exit, Fault, Isolation, Process, StartError, Usage};
+use self::cell::LinuxCell;
+pub use self::pool::Ahead;
+use self::pool::{Kind, Pool, Spare};
+use super::{BoxFuture, Cell, Fault, Isolation, StartError};
 use crate::package::Packages;
-
-/// Where the runtimes' clients write log messages as frames: to standard output, in order with what is printed.
-const LOG_FD: (&str, &str) = ("_LAMBDA_TELEMETRY_LOG_FD", "1");
-/// The variable that names a program to start the runtime with.
-const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
 /// What functions may use of the machine's processors after their Init phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,14 +43,14 @@ pub struct LinuxOptions {
     pub packages: Packages,
     /// What functions may use of the processors.
     pub cpu: CpuPolicy,
-    /// Sandboxes kept ready for each runtime in use, because making one is the slow part of a start.
-    pub spares: usize,
+    /// What is made ahead of time for the runtimes in use.
+    pub ahead: Ahead,
 }
 
 impl LinuxOptions {
-    /// The usual numbers.
+    /// The usual choices.
     pub fn new(sandboxes: Sandboxes, catalogue: Arc<Catalogue>, packages: Packages) -> Self {
-        Self { sandboxes, catalogue, packages, cpu: CpuPolicy::default(), spares: 4 }
+        Self { sandboxes, catalogue, packages, cpu: CpuPolicy::default(), ahead: Ahead::default() }
     }
 }
 
@@ -58,53 +60,131 @@ pub struct Linux {
     catalogue: Arc<Catalogue>,
     packages: Packages,
     cpu: CpuPolicy,
-    spares: Arc<Spares>,
+    ahead: Ahead,
+    pool: Arc<Pool>,
+    counts: Arc<Counts>,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Counts {
+    from_stems: AtomicU64,
+    from_sandboxes: AtomicU64,
+    given_up: AtomicU64,
+}
+
+/// How environments came to be, and what is ready for more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Environments made from a stem.
+    pub from_stems: u64,
+    /// Environments whose runtime was started when it was needed.
+    pub from_sandboxes: u64,
+    /// Stems that could not be made a function's; a fresh start took their place.
+    pub stems_given_up: u64,
+    /// Stems that wait.
+    pub stems_ready: usize,
+    /// Bare sandboxes that wait.
+    pub sandboxes_ready: usize,
 }
 
 impl Linux {
     /// Sandboxes on this machine.
     pub fn new(options: LinuxOptions) -> Self {
-        let LinuxOptions { sandboxes, catalogue, packages, cpu, spares } = options;
-        Self { catalogue, packages, cpu, spares: Spares::start(sandboxes, spares) }
+        let LinuxOptions { sandboxes, catalogue, packages, cpu, ahead } = options;
+        Self { catalogue, packages, cpu, ahead, pool: Pool::start(sandboxes), counts: Arc::default() }
     }
 
-    /// Forgets the sandboxes that were made ahead of time: something of the runtimes has changed, such as the AWS SDK
-    /// that is now installed.
+    /// Forgets what was made ahead of time: something of the runtimes has changed, such as the AWS SDK that is now
+    /// installed.
     pub fn refresh(&self) {
-        self.spares.refresh();
+        self.pool.refresh();
+    }
+
+    /// Makes ready what the version's next environment starts from, unless it is.
+    pub async fn prepare(&self, version: &FunctionVersion) -> Result<(), StartError> {
+        let serving = self.serving(version)?;
+        Ok(self.pool.prepare(self.kind(version, &serving), &serving).await?)
+    }
+
+    /// What has happened, and what is ready.
+    pub fn figures(&self) -> Figures {
+        let (stems_ready, sandboxes_ready) = self.pool.ready();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Figures {
+            from_stems: count(&self.counts.from_stems),
+            from_sandboxes: count(&self.counts.from_sandboxes),
+            stems_given_up: count(&self.counts.given_up),
+            stems_ready,
+            sandboxes_ready,
+        }
     }
 
     async fn cell(&self, version: &FunctionVersion) -> Result<LinuxCell, StartError> {
-        let serving = self.catalogue.serve(version.runtime).map_err(|unavailable| {
-            StartError::RuntimeUnavailable { runtime: version.runtime, advice: unavailable.to_string() }
-        })?;
-        let (sandbox, task, opt) =
-            tokio::try_join!(self.spares.take(&serving), self.task(version), self.opt(version))?;
+        let serving = self.serving(version)?;
+        let kind = self.kind(version, &serving);
+        let ((task, opt), spare) =
+            tokio::try_join!(self.code(version), async { Ok(self.pool.take(kind, &serving).await?) })?;
         let limits = self.limits(version);
-        let entrypoint = entrypoint(&serving, &task, opt.as_deref());
+        let full_speed = Limits { cpu: sandbox::Cpu::Full, ..limits };
         let tmp_mib = version.ephemeral_storage_mib;
-        let to = Specialisation { task, opt, tmp_mib, limits: Limits { cpu: sandbox::Cpu::Full, ..limits } };
-        sandbox.specialise(to).await.map_err(fault)?;
-        let command = serving.command_for(version);
+        let to = Specialisation { task: task.clone(), opt: opt.clone(), tmp_mib, limits: full_speed };
+        let Spare { sandbox, runtime } = self.specialise(spare, to, &serving).await?;
+        let count = if runtime.is_some() { &self.counts.from_stems } else { &self.counts.from_sandboxes };
+        count.fetch_add(1, Ordering::Relaxed);
         Ok(LinuxCell {
             sandbox,
+            stem: runtime,
+            counts: Arc::clone(&self.counts),
             runtime_version: runtime_version(&serving),
             family: version.runtime.family(),
-            command,
-            entrypoint,
+            handler: version.handler.clone(),
+            command: serving.command_for(version),
+            entrypoint: entrypoint(&serving, &task, opt.as_deref()),
             limits,
         })
     }
 
-    async fn task(&self, version: &FunctionVersion) -> Result<PathBuf, StartError> {
-        Ok(self.packages.unpacked(&version.code).await.map_err(fault)?)
+    /// Makes the sandbox the function's. If that fails and it was a stem, a fresh sandbox gets its chance, once.
+    async fn specialise(&self, spare: Spare, to: Specialisation, serving: &Serving) -> Result<Spare, Fault> {
+        let error = match spare.sandbox.specialise(to.clone()).await {
+            Ok(()) => return Ok(spare),
+            Err(error) => fault(error),
+        };
+        if spare.runtime.is_none() {
+            return Err(error);
+        }
+        tracing::warn!(runtime = %serving.runtime(), %error, "a stem could not be used; starting afresh");
+        self.counts.given_up.fetch_add(1, Ordering::Relaxed);
+        let fresh = self.pool.make_bare(serving, to.limits.cpu).await?;
+        fresh.sandbox.specialise(to).await.map_err(fault)?;
+        Ok(fresh)
     }
 
-    async fn opt(&self, version: &FunctionVersion) -> Result<Option<PathBuf>, StartError> {
-        if version.layers.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(self.packages.merged(&version.layers).await.map_err(fault)?))
+    fn serving(&self, version: &FunctionVersion) -> Result<Serving, StartError> {
+        self.catalogue.serve(version.runtime).map_err(|unavailable| StartError::RuntimeUnavailable {
+            runtime: version.runtime,
+            advice: unavailable.to_string(),
+        })
+    }
+
+    /// What the version starts from: a stem, unless something of the version is read only when a process starts.
+    fn kind(&self, version: &FunctionVersion, serving: &Serving) -> Kind {
+        let from_stem =
+            self.ahead == Ahead::Stems && serving.can_be_stem() && !runtimes::needs_fresh_start(version);
+        let stem_class_mib = from_stem.then(|| serving.memory_class_mib(version.memory_mib));
+        Kind { runtime: version.runtime, stem_class_mib }
+    }
+
+    /// What becomes `/var/task` and `/opt`.
+    async fn code(&self, version: &FunctionVersion) -> Result<(PathBuf, Option<PathBuf>), StartError> {
+        let opt = async {
+            if version.layers.is_empty() {
+                return Ok(None);
+            }
+            self.packages.merged(&version.layers).await.map(Some)
+        };
+        Ok(tokio::try_join!(self.packages.unpacked(&version.code), opt).map_err(fault)?)
     }
 
     fn limits(&self, version: &FunctionVersion) -> Limits {
@@ -125,101 +205,22 @@ impl Isolation for Linux {
         Box::pin(async move { Ok(Box::new(self.cell(version).await?) as Box<dyn Cell>) })
     }
 
+    fn expect(&self, version: &FunctionVersion) {
+        // A runtime that nothing serves is reported when the function is invoked.
+        if let Ok(serving) = self.serving(version) {
+            self.pool.announce(self.kind(version, &serving), &serving);
+        }
+    }
+
     fn available_memory_mib(&self) -> u64 {
-        let figures = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        // Without the figure there is nothing to hold back for; the kernel's own limits remain.
-        available_mib(&figures).unwrap_or(u64::MAX / 2)
+        available_memory_mib()
     }
 }
 
-struct LinuxCell {
-    sandbox: Sandbox,
-    runtime_version: String,
-    family: Family,
-    command: runtimes::Command,
-    /// The program of a runtime that the package brings itself, or why there is none.
-    entrypoint: Option<Result<String, String>>,
-    limits: Limits,
-}
-
-impl LinuxCell {
-    async fn run(&self, variables: BTreeMap<String, String>) -> Result<Process, StartError> {
-        let mut argv = self.command.argv.clone();
-        match &self.entrypoint {
-            Some(Ok(program)) => argv.insert(0, program.clone()),
-            Some(Err(missing)) => return Err(StartError::InvalidEntrypoint(missing.clone())),
-            None => argv.splice(0..0, variables.get(WRAPPER).cloned()).for_each(drop),
-        }
-        let mut env = self.command.env.clone();
-        env.extend(variables);
-        if self.family != Family::Provided {
-            env.insert(LOG_FD.0.to_owned(), LOG_FD.1.to_owned());
-        }
-        let command =
-            sandbox::Command { argv, env: env.into_iter().collect(), cwd: PathBuf::from(self.command.cwd) };
-        let process = self.sandbox.start(command).await.map_err(not_started)?;
-        let exited = process.exited();
-        // Its control socket is for runtimes that were started ahead of time; this one was told everything.
-        let sandbox::Process { stdout, stderr, .. } = process;
-        let exited = Box::pin(async move {
-            match exited.await {
-                sandbox::Exit::Code(code) => Exit::Code(code),
-                sandbox::Exit::Signal(signal) => Exit::Signal(signal),
-            }
-        });
-        Ok(Process { stdout, stderr, exited })
-    }
-}
-
-impl Cell for LinuxCell {
-    fn runtime_version(&self) -> &str {
-        &self.runtime_version
-    }
-
-    fn listener(&self) -> Arc<TcpListener> {
-        self.sandbox.runtime_api()
-    }
-
-    fn start(&mut self, variables: BTreeMap<String, String>) -> BoxFuture<'_, Result<Process, StartError>> {
-        Box::pin(self.run(variables))
-    }
-
-    fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault> {
-        let limits = match cpu {
-            Cpu::Full => Limits { cpu: sandbox::Cpu::Full, ..self.limits },
-            Cpu::Share => self.limits,
-        };
-        self.sandbox.set_limits(&limits).map_err(fault)
-    }
-
-    fn freeze(&self) -> Result<(), Fault> {
-        self.sandbox.freeze().map_err(fault)
-    }
-
-    fn thaw(&self) -> Result<(), Fault> {
-        self.sandbox.thaw().map_err(fault)
-    }
-
-    fn kill(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move { self.sandbox.kill_processes().await.map_err(fault) })
-    }
-
-    fn usage(&self) -> Usage {
-        let stats = self.sandbox.stats().unwrap_or_default();
-        Usage {
-            memory_bytes: stats.memory_bytes.unwrap_or_default(),
-            memory_bytes_max: stats.memory_bytes_max.unwrap_or_default(),
-            oom_kills: stats.oom_kills,
-        }
-    }
-
-    fn destroy(self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            if let Err(error) = self.sandbox.destroy().await {
-                tracing::warn!(%error, "sandbox not destroyed");
-            }
-        })
-    }
+fn available_memory_mib() -> u64 {
+    let figures = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    // Without the figure there is nothing to hold back for; the kernel's own limits remain.
+    available_mib(&figures).unwrap_or(u64::MAX / 2)
 }
 
 /// What serves the function, and loudly when it is not the very version.
@@ -246,23 +247,6 @@ fn entrypoint(serving: &Serving, task: &Path, opt: Option<&Path>) -> Option<Resu
     };
     let found = candidates.iter().find(exists).map(|found| (*found).to_owned());
     Some(found.ok_or_else(|| format!("Couldn't find valid bootstrap(s): [{}]", candidates.join(" "))))
-}
-
-/// A program that cannot be executed is the function's fault; anything else is the machine's.
-fn not_started(error: sandbox::Error) -> StartError {
-    use rustix::io::Errno;
-    if let sandbox::Error::Start { program, source, .. } = &error {
-        let reason = match source.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::ACCESS) => Some("permission denied"),
-            Some(Errno::NOENT) => Some("no such file or directory"),
-            Some(Errno::NOEXEC) => Some("exec format error"),
-            _ => None,
-        };
-        if let Some(reason) = reason {
-            return StartError::InvalidEntrypoint(format!("fork/exec {program}: {reason}"));
-        }
-    }
-    StartError::Fault(fault(error))
 }
 
 fn fault(error: impl std::error::Error) -> Fault {

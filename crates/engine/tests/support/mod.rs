@@ -16,7 +16,7 @@ use domain::{
     CodeRef, Credentials, FunctionName, FunctionVersion, LogFormat, LogLine, LoggingConfig, Runtime, Scope,
     Timestamp, TracingMode, Version, limits,
 };
-use engine::isolation::{Linux, LinuxOptions};
+use engine::isolation::{Ahead, Linux, LinuxOptions};
 use engine::package::Packages;
 use engine::{Engine, Invocation, InvokeError, Limits, Options, Outcome};
 use runtimes::{Catalogue, DetectOptions};
@@ -36,6 +36,8 @@ type Zips = Arc<Mutex<HashMap<CodeRef, Bytes>>>;
 
 pub struct Fixture {
     pub engine: Engine,
+    pub linux: Linux,
+    ahead: Ahead,
     pub sandboxes: Sandboxes,
     pub logs: mpsc::Receiver<LogLine>,
     zips: Zips,
@@ -48,6 +50,10 @@ impl Fixture {
     }
 
     pub async fn with(limits: Limits) -> Self {
+        Self::started(limits, ahead()).await
+    }
+
+    pub async fn started(limits: Limits, ahead: Ahead) -> Self {
         let directory = tempfile::tempdir().unwrap();
         open_to_all(directory.path());
         let code = directory.path().join("code");
@@ -61,10 +67,8 @@ impl Fixture {
         let catalogue =
             tokio::task::spawn_blocking(|| Catalogue::detect(&DetectOptions::host(cache()))).await;
         let catalogue = Arc::new(catalogue.unwrap().unwrap());
-        let linux = Linux::new(LinuxOptions {
-            spares: 1,
-            ..LinuxOptions::new(sandboxes.clone(), catalogue, packages)
-        });
+        let linux =
+            Linux::new(LinuxOptions { ahead, ..LinuxOptions::new(sandboxes.clone(), catalogue, packages) });
         let (sender, logs) = mpsc::channel(100_000);
         let credentials = Arc::new(|_: &FunctionVersion| Credentials {
             access_key_id: "ASIAEXAMPLE".into(),
@@ -72,9 +76,9 @@ impl Fixture {
             session_token: "token".into(),
             expiration: Timestamp(0),
         });
-        let mut options = Options::new(Arc::new(linux), sender, credentials);
+        let mut options = Options::new(Arc::new(linux.clone()), sender, credentials);
         options.limits = limits;
-        Self { engine: Engine::start(options), sandboxes, logs, zips, _directory: directory }
+        Self { engine: Engine::start(options), linux, ahead, sandboxes, logs, zips, _directory: directory }
     }
 
     /// A function with one file.
@@ -115,11 +119,21 @@ impl Fixture {
     }
 
     pub async fn try_invoke(&self, version: &FunctionVersion, payload: &str) -> Result<Outcome, InvokeError> {
+        self.be_ready_for(version).await;
         self.engine.invoke(invocation(version, payload)).await
+    }
+
+    /// Where stems are tested, one is ready before each invocation: it is this that a cold start takes.
+    async fn be_ready_for(&self, version: &FunctionVersion) {
+        if self.ahead == Ahead::Stems {
+            // What cannot be started at all shows in the invocation.
+            let _ = self.linux.prepare(version).await;
+        }
     }
 
     /// The outcome and the log's tail.
     pub async fn invoke_tail(&self, version: &FunctionVersion, payload: &str) -> (Outcome, String) {
+        self.be_ready_for(version).await;
         let invocation = Invocation { tail: true, ..invocation(version, payload) };
         let outcome = self.engine.invoke(invocation).await.unwrap();
         let tail = String::from_utf8(outcome.log_tail.clone().unwrap().to_vec()).unwrap();
@@ -179,6 +193,11 @@ fn zip(file: &str, contents: &str) -> Bytes {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One suite runs both ways: `functions` starts its functions afresh, `stems` the same ones from stems.
+fn ahead() -> Ahead {
+    if env!("CARGO_CRATE_NAME") == "functions" { Ahead::Sandboxes } else { Ahead::Stems }
 }
 
 /// What was found on this machine is found once.

@@ -26,7 +26,8 @@ pub(super) fn set_limit(knobs: &Knobs, cpu: Cpu) -> io::Result<()> {
     let v2 = quota_us.map_or("max".into(), |quota| quota.to_string());
     knobs.write(Knob::CpuQuotaV1, &v1)?;
     knobs.write(Knob::CpuQuotaV2, &format!("{v2} {PERIOD_US}"))?;
-    let Cpu::Weight(per_mille) = cpu else { return Ok(()) };
+    // Also when no weight is asked for: a sandbox made in the background had a small one.
+    let per_mille = if let Cpu::Weight(per_mille) = cpu { per_mille } else { 1000 };
     let scaled = |unit: u64| u64::from(per_mille) * unit / 1000;
     knobs.write(Knob::CpuSharesV1, &scaled(SHARES_DEFAULT).max(SHARES_MIN).to_string())?;
     knobs.write(Knob::CpuWeightV2, &scaled(WEIGHT_DEFAULT).clamp(1, WEIGHT_MAX).to_string())
@@ -77,6 +78,11 @@ mod tests {
         assert_eq!(
             (fixture.read(Knob::CpuSharesV1), fixture.read(Knob::CpuWeightV2)),
             ("512".into(), "50".into())
+        );
+        set_limit(&knobs, Cpu::Full).unwrap();
+        assert_eq!(
+            (fixture.read(Knob::CpuSharesV1), fixture.read(Knob::CpuWeightV2)),
+            ("1024".into(), "100".into())
         );
     }
 
