@@ -41,7 +41,7 @@ pub const LOG_TAIL_BYTES: usize = 4 * 1024;
 /// How long the Init phase may take before it is retried inside the first invocation.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// `X-Amz-Client-Context`, decoded from base64, in bytes.
+/// `X-Amz-Client-Context`, in base64 as it is sent, in bytes.
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 pub const CLIENT_CONTEXT_BYTES: usize = 3_583;
 /// Concurrent executions of an account in a region, unless configured.

@@ -120,6 +120,19 @@ fn check_payload(payload: Bytes) -> Result<Bytes, Error> {
     if payload.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }
+    // The parser passes over strings without looking at their bytes.
+    if let Err(error) = std::str::from_utf8(&payload) {
+        return Err(Error::new(
+            "InvalidRequestContentException",
+            format!(
+                "Could not parse request body into json: Could not parse payload into json: Invalid UTF-8 byte \
+                 0x{:x}\n at [Source: (byte[])\"{}\"; byte: {}]",
+                payload[error.valid_up_to()],
+                excerpt(&payload),
+                error.valid_up_to() + 1,
+            ),
+        ));
+    }
     match serde_json::from_slice::<serde::de::IgnoredAny>(&payload) {
         Ok(_) => Ok(payload),
         Err(error) => Err(Error::new(
@@ -159,15 +172,17 @@ fn decode_client_context(encoded: &str) -> Result<String, Error> {
             "Client context must be a valid Base64-encoded JSON object.",
         )
     };
-    let decoded = STANDARD.decode(encoded).map_err(|_| invalid())?;
-    if decoded.len() > limits::CLIENT_CONTEXT_BYTES {
+    // The limit counts what is sent, in its encoding.
+    if encoded.len() > limits::CLIENT_CONTEXT_BYTES {
         return Err(invalid_parameter(format!(
             "Client context is larger than {} bytes.",
             limits::CLIENT_CONTEXT_BYTES
         )));
     }
-    serde_json::from_slice::<serde::de::IgnoredAny>(&decoded).map_err(|_| invalid())?;
-    String::from_utf8(decoded).map_err(|_| invalid())
+    let decoded =
+        STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(invalid)?;
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&decoded).map_err(|_| invalid())?;
+    Ok(decoded)
 }
 
 fn header(cx: &Context, name: &str) -> Option<String> {
@@ -188,6 +203,28 @@ mod tests {
         let error = check_payload(Bytes::from_static(b"{\"a\": nope}")).unwrap_err();
         assert_eq!(error.code, "InvalidRequestContentException");
         assert!(error.message.contains("line: 1, column:"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_payload_that_is_not_utf8_is_refused_even_inside_a_string() {
+        let error = check_payload(Bytes::from_static(b"{\"a\": \"\xff\"}")).unwrap_err();
+        assert_eq!(error.code, "InvalidRequestContentException");
+        assert!(error.message.contains("Invalid UTF-8 byte 0xff"), "{}", error.message);
+        assert!(error.message.ends_with("byte: 8]"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_client_context_is_a_small_json_object() {
+        let decode = |text: &str| decode_client_context(&STANDARD.encode(text)).map_err(|error| error.code);
+        assert_eq!(decode(r#"{"custom":{"a":"b"}}"#).unwrap(), r#"{"custom":{"a":"b"}}"#);
+        for no_object in ["", "1", "\"text\"", "[]", "{"] {
+            assert_eq!(decode(no_object).unwrap_err(), "InvalidRequestContentException", "{no_object}");
+        }
+        assert!(decode_client_context("!!").is_err());
+        let of = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+        // In base64 3,580 bytes, and 3,584.
+        assert!(decode(&of(2685)).is_ok());
+        assert_eq!(decode(&of(2688)).unwrap_err(), "InvalidParameterValueException");
     }
 
     #[test]

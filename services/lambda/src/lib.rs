@@ -14,15 +14,17 @@ mod record;
 pub mod shapes;
 mod snapshot;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Clock, Runtime, Scope, Timestamp};
-use engine::Engine;
+use domain::{Clock, FunctionName, Runtime, Scope, Timestamp};
 use engine::package::{PackageError, Packages, inspect};
+use engine::{Engine, FunctionKey};
 use store::{Scan, Store};
 use wire::Error;
 
@@ -80,6 +82,8 @@ pub struct Lambda(Arc<Inner>);
 pub struct Inner {
     options: Options,
     functions: snapshot::Functions,
+    /// Held while what is stored of a function is shown to invocations.
+    showing: Mutex<()>,
 }
 
 impl std::ops::Deref for Lambda {
@@ -101,7 +105,11 @@ impl std::ops::Deref for Inner {
 impl Lambda {
     /// Reads what is stored, and takes up whatever a previous run left unfinished.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let lambda = Self(Arc::new(Inner { options, functions: snapshot::Functions::default() }));
+        let lambda = Self(Arc::new(Inner {
+            options,
+            functions: snapshot::Functions::default(),
+            showing: Mutex::default(),
+        }));
         let records = lambda.records()?;
         for record in &records {
             lambda.functions.put(record);
@@ -112,7 +120,7 @@ impl Lambda {
     }
 
     /// Forgets every function, and tells which there were.
-    pub fn reset(&self) -> Vec<engine::FunctionKey> {
+    pub fn reset(&self) -> Vec<FunctionKey> {
         self.functions.clear()
     }
 
@@ -142,6 +150,7 @@ impl Lambda {
 
     /// Removes packages that no function has any more. Only at a start: later on, an environment may still run from one.
     async fn collect_packages(&self, records: &[FunctionRecord]) -> Result<(), Error> {
+        let records: Vec<_> = records.iter().flat_map(|record| [record, record.in_effect()]).collect();
         let in_use: HashSet<String> = records.iter().map(|record| record.code.sha256.0.clone()).collect();
         self.packages
             .retain({
@@ -156,6 +165,26 @@ impl Lambda {
             .await
             .map_err(error::service)?;
         Ok(())
+    }
+
+    /// Lets invocations see what is stored of a function now, and stops environments of what it was before.
+    ///
+    /// Two calls about one function may commit in one order and come here in the other. So nobody shows what it wrote
+    /// itself: who comes last has read what was committed last.
+    fn show(&self, scope: &Scope, name: &FunctionName) {
+        let key = FunctionKey { scope: scope.clone(), name: name.clone() };
+        let _turn = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.store.read(|snapshot| snapshot.get(&record::FUNCTIONS, (scope, name))) {
+            Ok(Some(record)) => {
+                self.functions.put(&record);
+                self.engine.retire(&key, [record.in_effect().revision]);
+            }
+            Ok(None) => {
+                self.functions.remove(scope, name);
+                self.engine.retire(&key, []);
+            }
+            Err(error) => tracing::error!(function = %name, %error, "invocations do not see a change"),
+        }
     }
 
     /// Puts a record into effect in the background.

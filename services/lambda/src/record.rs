@@ -59,6 +59,9 @@ pub struct FunctionRecord {
     pub state: State,
     /// How far the last update has come; none before the function was first active.
     pub last_update: Option<UpdateStatus>,
+    /// While an update is in progress: the function as it was, which runs until then and stays if the update fails.
+    #[serde(default)]
+    pub before_update: Option<Box<FunctionRecord>>,
 }
 
 /// A package in the blob store.
@@ -125,8 +128,44 @@ impl FunctionRecord {
     pub fn settled(mut self) -> Self {
         self.state = State::Active;
         self.last_update = Some(UpdateStatus::Successful);
+        self.before_update = None;
         self.revision_id = Uuid::new_v4();
         self
+    }
+
+    /// The record once it is clear that it cannot be put into effect: a create that failed leaves a function that can
+    /// only be deleted, an update that failed leaves the function as it was.
+    pub fn failed(mut self, reason: &str) -> Self {
+        let reason = reason.to_owned();
+        self.revision_id = Uuid::new_v4();
+        if self.state == State::Pending {
+            self.state = State::Failed { reason };
+            return self;
+        }
+        let status = Some(UpdateStatus::Failed { reason });
+        match self.before_update.take() {
+            Some(before) => {
+                Self { last_update: status, revision_id: self.revision_id, tags: self.tags, ..*before }
+            }
+            None => Self { last_update: status, ..self },
+        }
+    }
+
+    /// An update of this record: `change` is its new content, still to be put into effect.
+    pub fn updating(self, change: impl FnOnce(Self) -> Self) -> Self {
+        let after = change(self.clone());
+        Self {
+            revision_id: Uuid::new_v4(),
+            revision: Uuid::new_v4(),
+            last_update: Some(UpdateStatus::InProgress),
+            before_update: Some(Box::new(Self { before_update: None, ..self })),
+            ..after
+        }
+    }
+
+    /// What invocations run now: while an update is in progress, the function as it was.
+    pub fn in_effect(&self) -> &Self {
+        self.before_update.as_deref().unwrap_or(self)
     }
 
     /// What the engine runs.

@@ -37,17 +37,17 @@ impl Functions {
         let invocable = match &record.state {
             State::Pending => Invocable::Pending,
             State::Failed { reason } => Invocable::Failed(reason.as_str().into()),
-            State::Active => Invocable::Version(Arc::new(record.version())),
+            State::Active => Invocable::Version(Arc::new(record.in_effect().version())),
         };
         let mut by_scope = self.by_scope.write().unwrap_or_else(PoisonError::into_inner);
         by_scope.entry(record.scope.clone()).or_default().insert(record.name.clone(), invocable);
     }
 
     /// Forgets a deleted function.
-    pub fn remove(&self, record: &FunctionRecord) {
+    pub fn remove(&self, scope: &Scope, name: &FunctionName) {
         let mut by_scope = self.by_scope.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(names) = by_scope.get_mut(&record.scope) {
-            names.remove(&record.name);
+        if let Some(names) = by_scope.get_mut(scope) {
+            names.remove(name);
         }
     }
 

@@ -46,7 +46,7 @@ pub async fn create(
         })
         .await?;
     let shown = view::configuration(&created, None);
-    lambda.functions.put(&created);
+    lambda.show(&created.scope, &created.name);
     lambda.settle_soon(created);
     Ok(shown)
 }
@@ -94,6 +94,7 @@ fn record(
         runtime_version: String::new(),
         state: State::Pending,
         last_update: None,
+        before_update: None,
         name,
     })
 }

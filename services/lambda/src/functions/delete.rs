@@ -1,7 +1,6 @@
 //! `DeleteFunction`
 
 use domain::Qualifier;
-use engine::FunctionKey;
 use wire::{Context, Error};
 
 use super::Target;
@@ -22,7 +21,6 @@ pub async fn delete(
         return Err(invalid_parameter("$LATEST version cannot be deleted without deleting the function."));
     }
     target.check_qualifier()?;
-    let key = FunctionKey { scope: target.scope.clone(), name: target.name.clone() };
     let deleted = lambda
         .store
         .write(move |tx| {
@@ -31,7 +29,6 @@ pub async fn delete(
             Ok::<_, Refusal>(record)
         })
         .await?;
-    lambda.functions.remove(&deleted);
-    lambda.engine.retire(&key, []);
+    lambda.show(&deleted.scope, &deleted.name);
     Ok(shapes::DeleteFunctionResponse { status_code: Some(NO_CONTENT) })
 }

@@ -1,12 +1,11 @@
 //! `UpdateFunctionCode`
 
 use domain::{Timestamp, limits};
-use uuid::Uuid;
 use wire::{Context, Error};
 
 use super::{Target, validate, view};
 use crate::error::{Refusal, check_can_change, invalid_parameter, not_supported};
-use crate::record::{Code, FUNCTIONS, FunctionRecord, UpdateStatus};
+use crate::record::{Code, FUNCTIONS, FunctionRecord};
 use crate::{Lambda, shapes};
 
 /// Replaces the package. Invocations use the old one until the new one is unpacked.
@@ -30,8 +29,7 @@ pub async fn update_code(
     let now = lambda.now();
     if input.dry_run == Some(true) {
         let code = crate::inspect_package(zip).await?;
-        let last_update = before.last_update.clone();
-        let would_be = FunctionRecord { last_update, ..with_code(before, code, architecture, now) };
+        let would_be = with_code(before, code, architecture, now);
         return Ok(view::configuration(&would_be, None));
     }
     let code = lambda.store_package(zip).await?;
@@ -40,7 +38,7 @@ pub async fn update_code(
         .write(move |tx| {
             let before = target.expect(tx.get(&FUNCTIONS, target.key())?)?;
             check_can_change(&before, input.revision_id.as_deref())?;
-            let after = with_code(before, code, architecture, now);
+            let after = before.updating(|before| with_code(before, code, architecture, now));
             crate::account::check_code_storage(tx, &after, limits::CODE_STORAGE_BYTES)?;
             tx.put(&FUNCTIONS, after.key(), &after)?;
             Ok::<_, Refusal>(after)
@@ -61,9 +59,6 @@ fn with_code(
         code,
         architecture: architecture.unwrap_or(before.architecture),
         last_modified: now,
-        revision_id: Uuid::new_v4(),
-        revision: Uuid::new_v4(),
-        last_update: Some(UpdateStatus::InProgress),
         ..before
     }
 }

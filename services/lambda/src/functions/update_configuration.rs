@@ -1,11 +1,10 @@
 //! `UpdateFunctionConfiguration`
 
-use uuid::Uuid;
 use wire::{Context, Error};
 
 use super::{Target, validate, view};
 use crate::error::{Refusal, check_can_change, invalid_parameter, not_supported};
-use crate::record::{FUNCTIONS, FunctionRecord, UpdateStatus};
+use crate::record::{FUNCTIONS, FunctionRecord};
 use crate::{Lambda, shapes};
 
 /// Replaces each member that was sent, wholesale, and keeps the others.
@@ -29,6 +28,10 @@ pub async fn update_configuration(
     })?;
     let target = Target::parse(&cx, &input.function_name, None)?;
     target.check_qualifier()?;
+    // A function that is not there, or may not be changed now, is what the caller hears of first; the transaction decides.
+    let found = lambda.store.read(|snapshot| snapshot.get(&FUNCTIONS, target.key()));
+    let before = target.expect(found.map_err(crate::error::service)?)?;
+    check_can_change(&before, input.revision_id.as_deref())?;
     if let Some(role) = &input.role {
         lambda.check_role(&target.scope, role)?;
     }
@@ -40,13 +43,11 @@ pub async fn update_configuration(
         .write(move |tx| {
             let before = target.expect(tx.get(&FUNCTIONS, target.key())?)?;
             check_can_change(&before, input.revision_id.as_deref())?;
-            let mut after = changed(before, input)?;
+            let mut after = changed(before.clone(), input)?;
             after.runtime = runtime.unwrap_or(after.runtime);
             after.runtime_version = runtime_version.unwrap_or(after.runtime_version);
             after.last_modified = now;
-            after.revision_id = Uuid::new_v4();
-            after.revision = Uuid::new_v4();
-            after.last_update = Some(UpdateStatus::InProgress);
+            let after = before.updating(|_| after);
             tx.put(&FUNCTIONS, after.key(), &after)?;
             Ok::<_, Refusal>(after)
         })
