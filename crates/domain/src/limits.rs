@@ -33,6 +33,12 @@ pub const REQUEST_BYTES: usize = 6 * 1024 * 1024 + 64 * 1024;
 pub const SYNC_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 /// A synchronous invocation's response, in bytes: 6 MiB and AWS's 100 bytes of grace, as its error message says.
 pub const SYNC_RESPONSE_BYTES: usize = 6_291_556;
+/// A streamed response, in bytes.
+pub const STREAMED_RESPONSE_BYTES: usize = 200 * 1024 * 1024;
+/// How much of a streamed response may go as fast as it can, in bytes.
+pub const STREAM_BURST_BYTES: u64 = 6 * 1024 * 1024;
+/// How fast the rest of it may go.
+pub const STREAM_BYTES_PER_SECOND: u64 = 2 * 1024 * 1024;
 /// An asynchronous invocation's payload, in bytes.
 pub const ASYNC_PAYLOAD_BYTES: usize = 1024 * 1024;
 /// How much of the log `LogType=Tail` returns, in bytes.

@@ -12,8 +12,12 @@ use uuid::Uuid;
 
 use crate::admission::Admission;
 use crate::idle::{IdleMemory, victims};
+use crate::invocation::StreamHead;
 use crate::placement::{EnvironmentId, Ids, Job, Pool, Submitted, Ticket};
-use crate::{FunctionKey, Invocation, InvokeError, Options, Outcome, ThrottleReason, environment};
+use crate::{
+    FunctionKey, Invocation, InvokeError, Options, Outcome, Response, ResponseStream, ThrottleReason,
+    environment,
+};
 
 /// Pools are found under one of this many locks, each held for one lookup.
 const SHARDS: usize = 16;
@@ -39,6 +43,28 @@ impl Engine {
     /// Runs one invocation to its end. It runs on even if the caller stops waiting. Every exit gives the permit back:
     /// the environment drops it just before it answers.
     pub async fn invoke(&self, invocation: Invocation) -> Result<Outcome, InvokeError> {
+        self.begin(invocation, None)?.await.unwrap_or_else(|_| Err(InvokeError::lost()))
+    }
+
+    /// Runs one invocation whose response may be passed on while the function writes it. Answers when the response
+    /// begins.
+    pub async fn invoke_streaming(&self, invocation: Invocation) -> Result<Response, InvokeError> {
+        let (stream, head) = oneshot::channel();
+        let mut outcome = self.begin(invocation, Some(stream))?;
+        tokio::select! {
+            biased;
+            Ok(StreamHead { content_type, chunks }) = head => {
+                Ok(Response::Stream(ResponseStream { content_type, chunks, outcome }))
+            }
+            outcome = &mut outcome => outcome.unwrap_or_else(|_| Err(InvokeError::lost())).map(Response::Whole),
+        }
+    }
+
+    fn begin(
+        &self,
+        invocation: Invocation,
+        stream: Option<oneshot::Sender<StreamHead>>,
+    ) -> Result<oneshot::Receiver<Result<Outcome, InvokeError>>, InvokeError> {
         if self.shared.closing.load(Ordering::Acquire) {
             return Err(InvokeError::ShuttingDown);
         }
@@ -48,10 +74,8 @@ impl Engine {
             .admit(&invocation.version)
             .map_err(|reason| InvokeError::Throttled { reason })?;
         let (reply, outcome) = oneshot::channel();
-        self.shared.submit(Box::new(Job { invocation, permit, reply }));
-        outcome.await.unwrap_or_else(|_| {
-            Err(InvokeError::Unavailable { why: "the execution environment ended unexpectedly".to_owned() })
-        })
+        self.shared.submit(Box::new(Job { invocation, permit, reply, stream }));
+        Ok(outcome)
     }
 
     /// A version was published whose first invocation is to come.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{FunctionName, FunctionVersion, Runtime, Scope};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 /// A function, whatever its version.
@@ -59,6 +60,43 @@ pub struct Outcome {
     pub duration: Duration,
 }
 
+/// A response that came whole, or one that is still on its way.
+#[derive(Debug)]
+pub enum Response {
+    /// The function answered at once, or failed before it began to answer.
+    Whole(Outcome),
+    /// The function has begun to answer.
+    Stream(ResponseStream),
+}
+
+/// A response that the function is writing. The function waits while nobody takes it; it goes on if this is dropped.
+#[derive(Debug)]
+pub struct ResponseStream {
+    /// The media type that the function gave.
+    pub content_type: Option<String>,
+    pub(crate) chunks: mpsc::Receiver<Bytes>,
+    pub(crate) outcome: oneshot::Receiver<Result<Outcome, InvokeError>>,
+}
+
+impl ResponseStream {
+    /// The next part, as soon as the function has written it; nothing once the response has ended.
+    pub async fn chunk(&mut self) -> Option<Bytes> {
+        self.chunks.recv().await
+    }
+
+    /// How the invocation ended. Its payload is empty, or the error that ended the response.
+    pub async fn outcome(self) -> Result<Outcome, InvokeError> {
+        self.outcome.await.unwrap_or_else(|_| Err(InvokeError::lost()))
+    }
+}
+
+/// The beginning of a streamed response.
+#[derive(Debug)]
+pub(crate) struct StreamHead {
+    pub(crate) content_type: Option<String>,
+    pub(crate) chunks: mpsc::Receiver<Bytes>,
+}
+
 /// Why a function's answer is an error. Every cause is `Unhandled` to the caller; the type is for logs and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
@@ -109,6 +147,13 @@ pub enum InvokeError {
     /// The server is going down.  AWS: 503
     #[error("the server is shutting down")]
     ShuttingDown,
+}
+
+impl InvokeError {
+    /// The environment's task ended without an answer.
+    pub(crate) fn lost() -> Self {
+        Self::Unavailable { why: "the execution environment ended unexpectedly".to_owned() }
+    }
 }
 
 /// AWS's `ThrottleReason`, as far as the engine can be the cause.

@@ -18,6 +18,7 @@ mod invocation;
 pub mod isolation;
 mod logs;
 mod options;
+mod pace;
 pub mod package;
 mod placement;
 mod runtime_api;
@@ -26,6 +27,10 @@ mod runtime_version;
 mod tests;
 
 pub use engine::Engine;
-pub use invocation::{FunctionError, FunctionKey, Invocation, InvokeError, Outcome, Start, ThrottleReason};
+pub use invocation::{
+    FunctionError, FunctionKey, Invocation, InvokeError, Outcome, Response, ResponseStream, Start,
+    ThrottleReason,
+};
 pub use options::{CredentialsProvider, Limits, Options};
+pub use pace::Bandwidth;
 pub use runtime_version::runtime_version_arn;

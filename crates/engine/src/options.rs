@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::{Clock, Credentials, FunctionVersion, LogLine, SystemClock, limits};
 use tokio::sync::mpsc;
 
+use crate::Bandwidth;
 use crate::isolation::Isolation;
 
 /// Mints the credentials of a function's role; called once for each start of an environment.
@@ -64,6 +65,10 @@ pub struct Limits {
     pub freeze_after: Duration,
     /// How long a runtime may take from its response to its next call before a waiting request stops counting on it.
     pub release_grace: Duration,
+    /// How fast a streamed response may go.
+    pub stream_bandwidth: Bandwidth,
+    /// How large a streamed response may be, in bytes.
+    pub stream_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -76,6 +81,8 @@ impl Default for Limits {
             reserve_memory_mib: (crate::engine::machine_memory_mib() / 10).min(1024),
             freeze_after: Duration::from_millis(10),
             release_grace: Duration::from_millis(50),
+            stream_bandwidth: Bandwidth::default(),
+            stream_bytes_max: limits::STREAMED_RESPONSE_BYTES,
         }
     }
 }

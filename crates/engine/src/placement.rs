@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admission::Permit;
 use crate::idle::IdleMemory;
+use crate::invocation::StreamHead;
 use crate::{FunctionKey, Invocation, InvokeError, Outcome};
 
 /// Names an environment within the engine.
@@ -27,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) invocation: Invocation,
     pub(crate) permit: Permit,
     pub(crate) reply: oneshot::Sender<Result<Outcome, InvokeError>>,
+    /// Set while the caller would take the response in parts.
+    pub(crate) stream: Option<oneshot::Sender<StreamHead>>,
 }
 
 impl Job {

@@ -14,13 +14,15 @@ pub(super) enum Due {
     Invocation,
     /// The runtime should have asked for the next event.
     Release,
+    /// A runtime whose response broke off should have been seen to end.
+    Truncation,
     /// The environment is frozen.
     Rest,
     /// The environment has waited too long for another invocation.
     Expiry,
 }
 
-const KINDS: [Due; 5] = [Due::Init, Due::Invocation, Due::Release, Due::Rest, Due::Expiry];
+const KINDS: [Due; 6] = [Due::Init, Due::Invocation, Due::Release, Due::Truncation, Due::Rest, Due::Expiry];
 
 /// The moments that are set. Setting one on the invoke path is a store: the timer is moved only when it would ring too
 /// late, and one that rings too early is set again.

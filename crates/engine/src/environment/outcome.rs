@@ -1,7 +1,7 @@
 //! What a verdict means to the caller: the payloads and error types that Lambda answers with.
 
 use bytes::Bytes;
-use domain::{FunctionVersion, limits};
+use domain::FunctionVersion;
 use uuid::Uuid;
 
 use super::state::{Answer, Death, Verdict};
@@ -20,6 +20,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) exit: Option<Exit>,
     /// Why the runtime could not be started, or the machine failed.
     pub(super) fault: Option<&'a str>,
+    /// How large the response could have been.
+    pub(super) bytes_max: usize,
 }
 
 /// What the caller gets, and what the log calls it.
@@ -31,7 +33,7 @@ pub(super) struct Ruling {
 
 /// Lambda's answer to a verdict.
 pub(super) fn rule(verdict: Verdict, circumstances: Circumstances) -> Result<Ruling, InvokeError> {
-    let Circumstances { request_id, version, posted, exit, fault } = circumstances;
+    let Circumstances { request_id, version, posted, exit, fault, bytes_max } = circumstances;
     let platform_error = |error_type: &str, message: &str| {
         let message = format!("RequestId: {request_id} Error: {message}");
         failed(error_type, error_object(error_type, &message))
@@ -44,9 +46,12 @@ pub(super) fn rule(verdict: Verdict, circumstances: Circumstances) -> Result<Rul
         },
         Verdict::Answered(Answer::Error) => reported(posted, Status::FunctionError),
         Verdict::InitError => reported(posted, Status::Error),
-        Verdict::Answered(Answer::TooLarge) => failed("Function.ResponseSizeTooLarge", too_large()),
+        Verdict::Answered(Answer::TooLarge) => failed("Function.ResponseSizeTooLarge", too_large(bytes_max)),
         Verdict::Answered(Answer::InvalidMode) => {
             platform_error("Runtime.InvalidResponseModeHeader", "Invalid function response mode")
+        }
+        Verdict::Answered(Answer::Truncated) => {
+            platform_error("Runtime.TruncatedResponse", "Response was truncated")
         }
         Verdict::TimedOut => Ruling {
             status: Status::Timeout,
@@ -102,10 +107,9 @@ fn error_object(error_type: &str, message: &str) -> Bytes {
     format!(r#"{{"errorType":"{error_type}","errorMessage":{message}}}"#).into()
 }
 
-fn too_large() -> Bytes {
+fn too_large(bytes_max: usize) -> Bytes {
     format!(
-        r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({} bytes).","errorType":"Function.ResponseSizeTooLarge"}}"#,
-        limits::SYNC_RESPONSE_BYTES
+        r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).","errorType":"Function.ResponseSizeTooLarge"}}"#
     )
     .into()
 }
@@ -151,8 +155,14 @@ mod tests {
     fn check(verdict: Verdict, exit: Option<Exit>, fault: Option<&str>, payload: &str) {
         let mut version = crate::isolation::fake::version("f");
         version.timeout = Duration::from_secs(1);
-        let circumstances =
-            Circumstances { request_id: Uuid::nil(), version: &version, posted: None, exit, fault };
+        let circumstances = Circumstances {
+            request_id: Uuid::nil(),
+            version: &version,
+            posted: None,
+            exit,
+            fault,
+            bytes_max: domain::limits::SYNC_RESPONSE_BYTES,
+        };
         let ruling = rule(verdict, circumstances).unwrap();
         assert_eq!(ruling.payload, payload);
         assert!(ruling.function_error.is_some());

@@ -1,7 +1,8 @@
 //! The life of an execution environment, decided purely: `State::on(event) -> (State, Vec<Action>)`.
 //!
 //! No clock, no I/O, no payloads: [`super::task`] turns what happens into events and performs the actions in order.
-//! A call of the runtime is answered by exactly one of [`Action::Park`], [`Action::Accept`] and [`Action::Refuse`].
+//! A call of the runtime is answered by exactly one of [`Action::Park`], [`Action::Stream`], [`Action::Accept`] and
+//! [`Action::Refuse`].
 
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ pub enum Phase {
     Running {
         /// The invocation.
         id: Uuid,
+        /// It has begun a response that the caller sees as it comes.
+        streaming: bool,
     },
     /// The invocation is answered; the runtime has yet to ask for another.
     Responded {
@@ -76,6 +79,10 @@ pub enum Event {
     NextDropped,
     /// The runtime posts the response to an invocation.
     Response(Option<Uuid>, Answer),
+    /// The runtime begins a response that the caller wants to see as it comes.
+    StreamBegun(Option<Uuid>),
+    /// Such a response has ended.
+    StreamEnded(Answer),
     /// The runtime reports that it could not start.
     InitError,
     /// Placement hands over an invocation.
@@ -123,6 +130,8 @@ pub enum Answer {
     TooLarge,
     /// A response in a mode that does not exist.
     InvalidMode,
+    /// A streamed response whose connection broke.
+    Truncated,
 }
 
 /// What an invocation came to.
@@ -188,6 +197,8 @@ pub enum Action {
     Accept,
     /// Refuse the runtime's call.
     Refuse(Refusal),
+    /// Let the response flow to the caller.
+    Stream,
     /// Give the event to the waiting call.
     Deliver(Uuid),
     /// Tell the caller, give the permit back.
@@ -230,7 +241,7 @@ impl State {
     /// The invocation it has, answered or not.
     pub fn invocation(self) -> Option<Uuid> {
         match self.phase {
-            Phase::Awaiting { id, .. } | Phase::Running { id } | Phase::Responded { id } => Some(id),
+            Phase::Awaiting { id, .. } | Phase::Running { id, .. } | Phase::Responded { id } => Some(id),
             Phase::Resetting { pending, .. } => pending,
             Phase::Starting | Phase::Vacant | Phase::Idle { .. } | Phase::Stopping | Phase::Stopped => None,
         }
@@ -242,6 +253,8 @@ impl State {
             Event::Next => self.next(),
             Event::NextDropped => self.next_dropped(),
             Event::Response(id, answer) => self.response(id, answer),
+            Event::StreamBegun(id) => self.stream_begun(id),
+            Event::StreamEnded(answer) => self.stream_ended(answer),
             Event::InitError => self.init_error(),
             Event::Assigned(id) => self.assigned(id),
             Event::StartFailed(failure) => self.start_failed(failure),
@@ -281,7 +294,7 @@ impl State {
                 if !initialised {
                     actions.push(Action::LimitCpu);
                 }
-                (self.to(Phase::Running { id }), actions)
+                (self.to(Phase::Running { id, streaming: false }), actions)
             }
             // Placement already has it in its list; only the call had gone.
             Phase::Idle { parked: false, .. } => (self.to(PARKED), vec![Action::Park]),
@@ -296,7 +309,9 @@ impl State {
                 (self.to(Phase::Idle { parked: false, frozen: false }), thaw)
             }
             // The event went to a connection that was already closing: the runtime asks again, or it dies.
-            Phase::Running { id } => (self.to(Phase::Awaiting { id, initialised: true }), vec![]),
+            Phase::Running { id, streaming: false } => {
+                (self.to(Phase::Awaiting { id, initialised: true }), vec![])
+            }
             _ => (self, vec![]),
         }
     }
@@ -304,17 +319,37 @@ impl State {
     fn response(self, posted: Option<Uuid>, answer: Answer) -> (Self, Vec<Action>) {
         let to = if answer == Answer::Error { "InvocationErrorResponse" } else { "InvocationResponse" };
         match self.phase {
-            Phase::Running { id } if posted == Some(id) => {
-                let reply = match answer {
-                    Answer::Success | Answer::Error => Action::Accept,
-                    Answer::TooLarge => Action::Refuse(Refusal::TooLarge),
-                    Answer::InvalidMode => Action::Refuse(Refusal::InvalidMode),
-                };
-                let answered = Action::Answer(id, Verdict::Answered(answer));
-                (self.to(Phase::Responded { id }), vec![reply, answered])
+            Phase::Running { id, streaming: false } if posted == Some(id) => self.respond(id, answer),
+            Phase::Running { id, streaming: true } if posted == Some(id) => {
+                (self, vec![self.wrong_state(to)])
             }
             Phase::Responded { id } if posted == Some(id) => (self, vec![self.wrong_state(to)]),
             Phase::Starting => (self, vec![self.wrong_state(to)]),
+            _ => (self, vec![Action::Refuse(Refusal::InvalidRequestId)]),
+        }
+    }
+
+    fn respond(self, id: Uuid, answer: Answer) -> (Self, Vec<Action>) {
+        let reply = match answer {
+            Answer::Success | Answer::Error | Answer::Truncated => Action::Accept,
+            Answer::TooLarge => Action::Refuse(Refusal::TooLarge),
+            Answer::InvalidMode => Action::Refuse(Refusal::InvalidMode),
+        };
+        (self.to(Phase::Responded { id }), vec![reply, Action::Answer(id, Verdict::Answered(answer))])
+    }
+
+    fn stream_begun(self, posted: Option<Uuid>) -> (Self, Vec<Action>) {
+        match self.phase {
+            Phase::Running { id, streaming: false } if posted == Some(id) => {
+                (self.to(Phase::Running { id, streaming: true }), vec![Action::Stream])
+            }
+            _ => self.response(posted, Answer::Success),
+        }
+    }
+
+    fn stream_ended(self, answer: Answer) -> (Self, Vec<Action>) {
+        match self.phase {
+            Phase::Running { id, streaming: true } => self.respond(id, answer),
             _ => (self, vec![Action::Refuse(Refusal::InvalidRequestId)]),
         }
     }
@@ -334,7 +369,7 @@ impl State {
             Phase::Idle { parked: true, frozen } => {
                 let mut actions = if frozen { vec![Action::Thaw] } else { vec![] };
                 actions.push(Action::Deliver(id));
-                (self.to(Phase::Running { id }), actions)
+                (self.to(Phase::Running { id, streaming: false }), actions)
             }
             Phase::Idle { parked: false, .. } => (self.to(Phase::Awaiting { id, initialised: true }), vec![]),
             Phase::Vacant => (self.to(Phase::Awaiting { id, initialised: false }), vec![Action::Start]),
@@ -365,7 +400,7 @@ impl State {
     fn exited(self, death: Death) -> (Self, Vec<Action>) {
         match self.phase {
             Phase::Starting => self.reset(vec![Action::ReportInit(InitResult::Died(death))]),
-            Phase::Awaiting { id, .. } | Phase::Running { id } => {
+            Phase::Awaiting { id, .. } | Phase::Running { id, .. } => {
                 self.reset(vec![Action::Answer(id, Verdict::Died(death)), Action::Settle])
             }
             Phase::Responded { .. } => self.reset(vec![Action::Settle]),
@@ -387,7 +422,7 @@ impl State {
 
     fn timed_out(self, late: Uuid) -> (Self, Vec<Action>) {
         match self.phase {
-            Phase::Awaiting { id, .. } | Phase::Running { id } if id == late => {
+            Phase::Awaiting { id, .. } | Phase::Running { id, .. } if id == late => {
                 self.reset(vec![Action::Answer(id, Verdict::TimedOut), Action::Settle])
             }
             // The function's time covers everything until the runtime asks for the next event.
@@ -435,7 +470,7 @@ impl State {
         let mut actions = match self.phase {
             Phase::Stopping | Phase::Stopped => return (self, vec![]),
             Phase::Awaiting { id, .. }
-            | Phase::Running { id }
+            | Phase::Running { id, .. }
             | Phase::Resetting { pending: Some(id), .. } => {
                 vec![Action::Answer(id, verdict), Action::Settle]
             }

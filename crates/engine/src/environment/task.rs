@@ -5,9 +5,11 @@
 
 mod invocation;
 mod start;
+mod stream;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use domain::{Family, LogFormat, Timestamp};
@@ -24,7 +26,7 @@ use crate::engine::Shared;
 use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Fault, Usage};
 use crate::logs::{Journal, Output, Phase as InitPhase, Platform, Status};
 use crate::placement::{Command, EnvironmentId, Job, Pool, Ticket};
-use crate::runtime_api::{self, Call, CallKind, Posted};
+use crate::runtime_api::{self, Call, CallKind, Ended, Posted, Sink};
 
 /// Calls of a runtime that may wait to be looked at.
 const CALLS_WAITING: usize = 8;
@@ -76,6 +78,8 @@ struct Environment {
     /// The call that is being decided about.
     call: Option<Reply>,
     posted: Option<Posted>,
+    /// The end of the response that the caller sees as it comes.
+    stream_end: Option<oneshot::Receiver<Ended>>,
     /// The call that waits for an event.
     parked: Option<oneshot::Sender<Result<runtime_api::Event, Refusal>>>,
     job: Option<Current>,
@@ -103,6 +107,8 @@ struct Current {
     begun: Option<Instant>,
     /// When its time ends, as the function is told.
     deadline: Timestamp,
+    /// What the function has produced of a streamed response.
+    streamed_bytes: Option<Arc<AtomicUsize>>,
 }
 
 struct Settlement {
@@ -116,6 +122,7 @@ struct Settlement {
 enum Reply {
     Next(oneshot::Sender<Result<runtime_api::Event, Refusal>>),
     Post(oneshot::Sender<Result<(), Refusal>>),
+    Stream { content_type: Option<String>, reply: oneshot::Sender<Result<Option<Sink>, Refusal>> },
 }
 
 impl Environment {
@@ -145,6 +152,7 @@ impl Environment {
             buffer: Vec::new(),
             call: None,
             posted: None,
+            stream_end: None,
             parked: None,
             job: None,
             unsettled: None,
@@ -168,6 +176,7 @@ impl Environment {
             biased;
             Some(command) = commands.recv() => self.command(command).await,
             Some(call) = self.calls.recv() => self.call(call).await,
+            ended = stream_ended(&mut self.stream_end) => self.stream_ended(ended).await,
             exit = ended(&mut self.exit) => self.runtime_exited(exit).await,
             stream = accepted(&self.listener), if listening => self.connect(stream),
             () = readable(&self.stdout), if !congested => self.print(),
@@ -211,6 +220,9 @@ impl Environment {
                 self.posted = Some(posted);
                 Event::Response(id, answer)
             }
+            CallKind::Stream { id, content_type, reply } => {
+                return self.stream_asked(id, content_type, reply).await;
+            }
             CallKind::InitError { posted, reply } => {
                 self.call = Some(Reply::Post(reply));
                 self.posted = Some(posted);
@@ -245,6 +257,7 @@ impl Environment {
                 }
             }
             Due::Release => self.feed(Event::Overdue).await,
+            Due::Truncation => self.stream_truncated().await,
             Due::Rest => self.feed(Event::Rested).await,
             // Only what placement has not handed an invocation to in this moment may go.
             Due::Expiry if self.pool.withdraw(self.id) => self.feed(Event::Retire).await,
@@ -289,6 +302,7 @@ impl Environment {
             }
             Action::Accept => self.reply(Ok(())),
             Action::Refuse(refusal) => self.reply(Err(refusal)),
+            Action::Stream => self.open_stream(),
             Action::Deliver(_) => self.deliver(),
             Action::Answer(id, verdict) => self.answer(id, verdict),
             Action::Settle => self.settle(),
@@ -309,8 +323,9 @@ impl Environment {
         match (self.call.take(), decision) {
             (Some(Reply::Next(reply)), Err(refusal)) => drop(reply.send(Err(refusal))),
             (Some(Reply::Post(reply)), decision) => drop(reply.send(decision)),
-            // A call for an event is parked, not accepted.
-            (Some(Reply::Next(_)) | None, _) => {}
+            (Some(Reply::Stream { reply, .. }), Err(refusal)) => drop(reply.send(Err(refusal))),
+            // A call for an event is parked, not accepted, and a stream is opened.
+            (Some(Reply::Next(_) | Reply::Stream { .. }) | None, _) => {}
         }
     }
 
@@ -420,6 +435,15 @@ async fn in_time<T, E: From<Fault>>(what: &str, done: impl Future<Output = Resul
 async fn ended(exit: &mut Option<BoxFuture<'static, Exit>>) -> Exit {
     match exit {
         Some(exit) => exit.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn stream_ended(
+    end: &mut Option<oneshot::Receiver<Ended>>,
+) -> Result<Ended, oneshot::error::RecvError> {
+    match end {
+        Some(end) => end.await,
         None => std::future::pending().await,
     }
 }

@@ -8,13 +8,15 @@
 mod body;
 mod reply;
 mod route;
+mod stream;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::limits;
-use http::{Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,6 +29,9 @@ use uuid::Uuid;
 use crate::environment::{Answer, Refusal};
 pub(crate) use reply::untraced;
 use route::Route;
+pub(crate) use stream::{Ended, Sink};
+
+type Reply = Response<Full<Bytes>>;
 
 /// A runtime needs one connection; a few more do no harm, and many do.
 pub(crate) const CONNECTIONS_MAX: usize = 32;
@@ -47,9 +52,24 @@ pub(crate) struct Call {
 }
 
 pub(crate) enum CallKind {
-    Next { reply: oneshot::Sender<Result<Event, Refusal>> },
-    Post { id: Option<Uuid>, posted: Posted, reply: oneshot::Sender<Result<(), Refusal>> },
-    InitError { posted: Posted, reply: oneshot::Sender<Result<(), Refusal>> },
+    Next {
+        reply: oneshot::Sender<Result<Event, Refusal>>,
+    },
+    Post {
+        id: Option<Uuid>,
+        posted: Posted,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// A streamed response begins: where it goes, if the caller would take it so.
+    Stream {
+        id: Option<Uuid>,
+        content_type: Option<String>,
+        reply: oneshot::Sender<Result<Option<Sink>, Refusal>>,
+    },
+    InitError {
+        posted: Posted,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
 }
 
 /// What a runtime posted.
@@ -101,7 +121,7 @@ async fn answer(
     generation: u64,
     calls: &mpsc::Sender<Call>,
     bodies: &Semaphore,
-) -> Response<Full<Bytes>> {
+) -> Reply {
     let call = |kind| calls.send(Call { generation, kind });
     let route = Route::of(request.method(), request.uri().path());
     // Until the environment has decided about it. The semaphore is never closed.
@@ -119,8 +139,9 @@ async fn answer(
                 Err(_) => reply::gone(),
             }
         }
-        Route::Response(id) => match read_response(request).await {
-            Ok(posted) => {
+        Route::Response(id) => match respond(request, id, generation, calls).await {
+            Ok(Responded::Streamed(reply)) => reply,
+            Ok(Responded::Posted(posted)) => {
                 let (reply, decision) = oneshot::channel();
                 let sent = call(CallKind::Post { id, posted, reply }).await;
                 reply::decided(sent.is_ok(), decision).await
@@ -148,10 +169,46 @@ async fn answer(
     }
 }
 
-/// A response, buffered or streamed. A streamed one may end in an error, told by its trailers.
-async fn read_response(request: Request<Incoming>) -> Result<Posted, body::Truncated> {
+/// What became of a response.
+enum Responded {
+    /// It is all there, and waits for the environment's decision.
+    Posted(Posted),
+    /// It went to the caller, and this is the answer.
+    Streamed(Reply),
+}
+
+/// A response: passed on as it comes if it is streamed and the caller takes it so, or else collected.
+async fn respond(
+    request: Request<Incoming>,
+    id: Option<Uuid>,
+    generation: u64,
+    calls: &mpsc::Sender<Call>,
+) -> Result<Responded, body::Truncated> {
     let mode = request.headers().get(RESPONSE_MODE).map(|value| value.as_bytes().to_ascii_lowercase());
+    if mode.as_deref() == Some(b"streaming") {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        let (reply, sink) = oneshot::channel();
+        let asked = Call { generation, kind: CallKind::Stream { id, content_type, reply } };
+        // Without an answer the environment is going away, as the post will show.
+        let sink = if calls.send(asked).await.is_ok() { sink.await.unwrap_or(Ok(None)) } else { Ok(None) };
+        match sink {
+            Ok(Some(sink)) => {
+                return Ok(Responded::Streamed(stream::forward(request.into_body(), sink).await));
+            }
+            Ok(None) => {}
+            Err(refusal) => {
+                body::read(request.into_body(), 0).await?;
+                return Ok(Responded::Streamed(reply::refused(refusal)));
+            }
+        }
+    }
     let known_mode = matches!(mode.as_deref(), None | Some(b"streaming" | b"buffered"));
+    collect(request, known_mode).await.map(Responded::Posted)
+}
+
+/// A whole response, buffered or streamed. A streamed one may end in an error, told by its trailers.
+async fn collect(request: Request<Incoming>, known_mode: bool) -> Result<Posted, body::Truncated> {
     let body = body::read(request.into_body(), limits::SYNC_RESPONSE_BYTES).await?;
     let posted = |answer, body, error_type: &str| Posted { answer, body, error_type: error_type.to_owned() };
     if !known_mode {
@@ -160,14 +217,16 @@ async fn read_response(request: Request<Incoming>) -> Result<Posted, body::Trunc
     let Some(bytes) = body.bytes else {
         return Ok(posted(Answer::TooLarge, Bytes::new(), "Function.ResponseSizeTooLarge"));
     };
-    let trailer = |name| body.trailers.as_ref().and_then(|trailers| trailers.get(name)?.to_str().ok());
-    match trailer(ERROR_TYPE) {
-        Some(error_type) => {
-            let error = trailer(ERROR_BODY).and_then(body::decode_base64).unwrap_or(bytes);
-            Ok(posted(Answer::Error, error, &valid_error_type(Some(error_type), "Function.Unknown")))
-        }
-        None => Ok(posted(Answer::Success, bytes, "")),
-    }
+    let error = response_error(body.trailers.as_ref(), bytes.clone());
+    Ok(error.unwrap_or_else(|| posted(Answer::Success, bytes, "")))
+}
+
+/// The error that trailers make of a response, if they do; `otherwise` is its body if they have none.
+fn response_error(trailers: Option<&HeaderMap>, otherwise: Bytes) -> Option<Posted> {
+    let trailer = |name| trailers.and_then(|trailers| trailers.get(name)?.to_str().ok());
+    let error_type = valid_error_type(Some(trailer(ERROR_TYPE)?), "Function.Unknown");
+    let body = trailer(ERROR_BODY).and_then(body::decode_base64).unwrap_or(otherwise);
+    Some(Posted { answer: Answer::Error, body, error_type })
 }
 
 async fn read_error(request: Request<Incoming>, unknown: &str) -> Result<Posted, body::Truncated> {
@@ -222,7 +281,8 @@ mod tests {
     async fn no_more_bodies_are_held_at_once_than_an_environment_may_have() {
         let (sender, mut calls) = mpsc::channel(8);
         let bodies = Arc::new(Semaphore::new(BODIES_MAX));
-        let post = b"POST /2018-06-01/runtime/init/error HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
+        let post =
+            b"POST /2018-06-01/runtime/init/error HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
         let (mut clients, mut held) = (Vec::new(), Vec::new());
         for _ in 0..BODIES_MAX {
             let mut client = connected(&sender, &bodies).await;

@@ -9,10 +9,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::Event;
+use super::{Event, Reply};
 use crate::environment::Refusal;
-
-type Reply = Response<Full<Bytes>>;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
 const DEADLINE_MS: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
@@ -70,15 +68,20 @@ pub(super) fn refused(refusal: Refusal) -> Reply {
                 "State transition from {from} to {to} failed for runtime. Error: State transition is not allowed"
             ),
         ),
-        Refusal::TooLarge => error(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLarge",
-            &format!("Exceeded maximum allowed payload size ({} bytes).", limits::SYNC_RESPONSE_BYTES),
-        ),
+        Refusal::TooLarge => too_large(limits::SYNC_RESPONSE_BYTES),
         Refusal::InvalidMode => {
             error(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode")
         }
     }
+}
+
+/// The response is larger than a response of its kind may be.
+pub(super) fn too_large(bytes_max: usize) -> Reply {
+    error(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "RequestEntityTooLarge",
+        &format!("Exceeded maximum allowed payload size ({bytes_max} bytes)."),
+    )
 }
 
 /// The body ended too early.

@@ -5,6 +5,7 @@ mod logs;
 mod placement;
 mod runtime_api;
 mod soak;
+mod streaming;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -10,11 +10,11 @@ fn phases() -> Vec<Phase> {
     for flag in [false, true] {
         phases.push(Phase::Idle { parked: true, frozen: flag });
         phases.push(Phase::Awaiting { id: ID, initialised: flag });
+        phases.push(Phase::Running { id: ID, streaming: flag });
         phases.push(Phase::Resetting { pending: None, offered: flag });
     }
     phases.extend([
         Phase::Idle { parked: false, frozen: false },
-        Phase::Running { id: ID },
         Phase::Responded { id: ID },
         Phase::Resetting { pending: Some(ID), offered: true },
     ]);
@@ -45,16 +45,19 @@ fn events() -> Vec<Event> {
     ];
     for answer in [Answer::Success, Answer::Error, Answer::TooLarge, Answer::InvalidMode] {
         events.extend([None, Some(ID), Some(OTHER)].map(|id| Event::Response(id, answer)));
+        events.push(Event::StreamEnded(answer));
     }
+    events.push(Event::StreamEnded(Answer::Truncated));
+    events.extend([None, Some(ID), Some(OTHER)].map(Event::StreamBegun));
     events
 }
 
 /// The invocation that an environment owes an answer.
 fn owed(phase: Phase) -> Option<Uuid> {
     match phase {
-        Phase::Awaiting { id, .. } | Phase::Running { id } | Phase::Resetting { pending: Some(id), .. } => {
-            Some(id)
-        }
+        Phase::Awaiting { id, .. }
+        | Phase::Running { id, .. }
+        | Phase::Resetting { pending: Some(id), .. } => Some(id),
         _ => None,
     }
 }
@@ -83,9 +86,18 @@ fn every_call_of_the_runtime_gets_exactly_one_reply_and_nothing_else_does() {
     every_transition(|before, event, _, actions| {
         let replies = actions
             .iter()
-            .filter(|action| matches!(action, Action::Park | Action::Accept | Action::Refuse(_)))
+            .filter(|action| {
+                matches!(action, Action::Park | Action::Stream | Action::Accept | Action::Refuse(_))
+            })
             .count();
-        let call = matches!(event, Event::Next | Event::Response(..) | Event::InitError);
+        let call = matches!(
+            event,
+            Event::Next
+                | Event::Response(..)
+                | Event::StreamBegun(_)
+                | Event::StreamEnded(_)
+                | Event::InitError
+        );
         assert_eq!(replies, usize::from(call), "{before:?} on {event:?}: {actions:?}");
     });
 }

@@ -1,6 +1,8 @@
 //! One invocation in its environment: taken, delivered, answered, settled.
 
-use domain::Timestamp;
+use std::sync::atomic::Ordering;
+
+use domain::{Timestamp, limits};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -22,7 +24,7 @@ impl Environment {
         self.deadlines.set(Due::Invocation, Instant::now() + self.pool.version.timeout);
         self.deadlines.clear(Due::Rest);
         self.deadlines.clear(Due::Expiry);
-        self.job = Some(Current { job, begun: None, deadline: Timestamp::default() });
+        self.job = Some(Current { job, begun: None, deadline: Timestamp::default(), streamed_bytes: None });
         id
     }
 
@@ -72,8 +74,10 @@ impl Environment {
 
     /// Tells the caller. Whatever else there is to do comes after that, except for what the tail must hold.
     pub(super) fn answer(&mut self, id: Uuid, verdict: Verdict) {
-        let Some(Current { job, begun, .. }) = self.job.take() else { return };
-        let Job { invocation, permit, reply } = *job;
+        let Some(Current { job, begun, streamed_bytes, .. }) = self.job.take() else { return };
+        let Job { invocation, permit, reply, stream: _ } = *job;
+        self.stream_end = None;
+        self.deadlines.clear(Due::Truncation);
         let duration = match verdict {
             Verdict::TimedOut => self.pool.version.timeout,
             _ => begun.map(|begun| begun.elapsed()).unwrap_or_default(),
@@ -86,6 +90,10 @@ impl Environment {
                 posted: self.posted.take(),
                 exit: self.exited,
                 fault: self.fault.as_deref(),
+                bytes_max: match streamed_bytes {
+                    Some(_) => self.engine.options.limits.stream_bytes_max,
+                    None => limits::SYNC_RESPONSE_BYTES,
+                },
             },
         );
         self.report_failed_init(&ruling.as_ref().map_or(Status::Success, |ruling| ruling.status.clone()));
@@ -98,7 +106,10 @@ impl Environment {
             request_id: id,
             duration,
             init,
-            produced_bytes: ruling.as_ref().map_or(0, |ruling| ruling.payload.len()),
+            produced_bytes: match streamed_bytes {
+                Some(bytes) => bytes.load(Ordering::Relaxed),
+                None => ruling.as_ref().map_or(0, |ruling| ruling.payload.len()),
+            },
             status,
         });
         let mut log_tail = None;
