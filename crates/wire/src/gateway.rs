@@ -41,7 +41,7 @@ use crate::service::Request as ServiceRequest;
 use crate::sigv4::{self, Claim, Hint, Refusal, View};
 use crate::{Context, Error, Service};
 use answer::{Dialect, Voice, fault};
-use body::{BodyRefusal, Budget, Pace, Share};
+use body::{BodyRefusal, Memory, Pace, Share};
 use builder::RawRoute;
 use caller::Caller;
 use connection::Connections;
@@ -63,6 +63,8 @@ pub struct RequestInfo {
     pub request_id: Uuid,
     /// The client's address.
     pub source_ip: IpAddr,
+    /// Whether the client is a function.
+    pub origin: Origin,
 }
 
 /// The HTTP front of all services. Cheap to clone.
@@ -80,7 +82,8 @@ struct Shared {
     region_default: Region,
     body_limits: Vec<(&'static str, usize)>,
     body_limit_default: usize,
-    budget: Budget,
+    for_host: Memory,
+    for_sandboxes: Memory,
     pace: Pace,
     connections: Connections,
 }
@@ -164,11 +167,12 @@ impl Shared {
         asked.host_label = self.admit(&parts, peer).map_err(|error| Refused(error, guess))?;
         if let Some(raw) = self.routes.iter().find(|raw| raw.matches(view.path)) {
             trail.service = raw.prefix;
-            let info = RequestInfo { request_id, source_ip: peer.address };
+            let info = RequestInfo { request_id, source_ip: peer.address, origin: peer.origin };
             let answer = self.answer_raw(raw, parts, incoming, info).await;
             return answer.map_err(|error| Refused(error, Voice::Guess(Dialect::RestJson)));
         }
-        let (index, read) = self.locate(asked, incoming).await.map_err(|error| Refused(error, guess))?;
+        let (index, read) =
+            self.locate(asked, incoming, peer.origin).await.map_err(|error| Refused(error, guess))?;
         let service = &self.services[index];
         let model = service.model();
         trail.service = model.name;
@@ -192,7 +196,8 @@ impl Shared {
             None => {
                 let operation = early.as_ref().map(|(operation, _)| operation.name);
                 let limit = self.body_limit(operation);
-                self.read(incoming, limit, operation.unwrap_or("this")).await.map_err(refuse)?
+                let operation = operation.unwrap_or("this");
+                self.read(incoming, limit, operation, peer.origin).await.map_err(refuse)?
             }
         };
         if let Some(secret) = &secret_access_key {
@@ -224,7 +229,25 @@ impl Shared {
             drop(share);
             answer
         });
-        handled.await.map(answer::whole).map_err(|panic| refuse(broken(&panic)))
+        let mut answer = handled.await.map_err(|panic| refuse(broken(&panic)))?;
+        if let crate::service::Body::Bytes(bytes) = &mut answer.body {
+            *bytes = self.hold(std::mem::take(bytes), peer.origin).await.map_err(refuse)?;
+        }
+        Ok(answer::whole(answer))
+    }
+
+    /// Counts an answer until its client has read it: clients that never do must not fill the memory.
+    async fn hold(&self, answer: Bytes, origin: Origin) -> Result<Bytes, Error> {
+        self.memory(origin).answers.hold(answer, self.pace.patience).await.map_err(|_| {
+            fault(503, "ServiceUnavailable", "Too many large answers wait to be read; please try again.")
+        })
+    }
+
+    fn memory(&self, origin: Origin) -> &Memory {
+        match origin {
+            Origin::Host => &self.for_host,
+            Origin::Sandbox => &self.for_sandboxes,
+        }
     }
 
     async fn answer_raw<B>(
@@ -237,7 +260,7 @@ impl Shared {
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
-        let (body, share) = self.read(incoming, self.body_limit_default, "this").await?;
+        let (body, share) = self.read(incoming, self.body_limit_default, "this", info.origin).await?;
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(info);
         let handled = tokio::spawn((raw.handler)(request)).await;
@@ -250,13 +273,14 @@ impl Shared {
         &self,
         asked: routing::Request<'_>,
         incoming: &mut B,
+        origin: Origin,
     ) -> Result<(usize, Option<(Bytes, Share)>), Error>
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
         let (mut route, mut read) = (self.route(&asked), None);
         if route == Route::AskForm {
-            let whole = self.read(incoming, self.body_limit_default, "this").await?;
+            let whole = self.read(incoming, self.body_limit_default, "this", origin).await?;
             let form = std::str::from_utf8(&whole.0).unwrap_or_default();
             route = self.route(&routing::Request { form: Some(form), ..asked });
             read = Some(whole);
@@ -316,24 +340,34 @@ impl Shared {
         limit.map_or(self.body_limit_default, |(_, bytes)| *bytes)
     }
 
-    async fn read<B>(&self, incoming: &mut B, limit: usize, operation: &str) -> Result<(Bytes, Share), Error>
+    async fn read<B>(
+        &self,
+        incoming: &mut B,
+        limit: usize,
+        operation: &str,
+        origin: Origin,
+    ) -> Result<(Bytes, Share), Error>
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
-        body::read(incoming, limit, &self.budget, self.pace).await.map_err(|refusal| match refusal {
-            BodyRefusal::TooLarge => fault(
-                413,
-                "RequestEntityTooLargeException",
-                format!("Request must be smaller than {limit} bytes for the {operation} operation"),
-            ),
-            BodyRefusal::TimedOut => {
-                fault(408, "RequestTimeoutException", "The request's body arrived too slowly.")
-            }
-            BodyRefusal::Busy => {
-                fault(503, "ServiceUnavailable", "Too many large requests are in flight; please try again.")
-            }
-            BodyRefusal::Broken => {
-                fault(400, "InvalidRequestException", "The request's body ended early or is malformed.")
+        body::read(incoming, limit, &self.memory(origin).bodies, self.pace).await.map_err(|refusal| {
+            match refusal {
+                BodyRefusal::TooLarge => fault(
+                    413,
+                    "RequestEntityTooLargeException",
+                    format!("Request must be smaller than {limit} bytes for the {operation} operation"),
+                ),
+                BodyRefusal::TimedOut => {
+                    fault(408, "RequestTimeoutException", "The request's body arrived too slowly.")
+                }
+                BodyRefusal::Busy => fault(
+                    503,
+                    "ServiceUnavailable",
+                    "Too many large requests are in flight; please try again.",
+                ),
+                BodyRefusal::Broken => {
+                    fault(400, "InvalidRequestException", "The request's body ended early or is malformed.")
+                }
             }
         })
     }

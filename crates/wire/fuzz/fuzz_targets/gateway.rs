@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
-use wire::gateway::{Gateway, Peer};
+use wire::gateway::{Gateway, Origin, Peer};
 use wire::schema::{Operation, Protocol, Service, Shape};
 
 static OPERATIONS: [Operation; 1] = [Operation {
@@ -54,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
     let request = http::Request::from_parts(parts, Full::new(Bytes::copy_from_slice(body)));
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let (gateway, runtime) = &*GATEWAY;
-    let response = runtime.block_on(gateway.answer(request, Peer { address: loopback, local: loopback }));
+    let response = runtime.block_on(gateway.answer(request, Peer { address: loopback, local: loopback, origin: Origin::Host }));
     assert!(response.headers().contains_key("x-amzn-requestid"));
     assert!(response.status().as_u16() < 500 || response.status().as_u16() == 501);
 });

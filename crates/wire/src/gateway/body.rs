@@ -1,4 +1,5 @@
-//! Reads request bodies within bounds: of size, of time, and of the memory that all of them hold together.
+//! Reads request bodies within bounds: of size, of time, and of the memory that all of them hold together; and counts
+//! the memory that answers hold until their clients have read them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,9 @@ const STRIDE_BYTES: usize = 256 * 1024;
 /// How much of a refused body is read and thrown away at most.
 const DISCARD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Shorter answers are not counted: a connection's buffers are as large.
+const ANSWER_BYTES_UNCOUNTED: usize = 4 * 1024;
+
 /// What a body may cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -31,6 +35,21 @@ pub(super) struct Pace {
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     grains: Arc<Semaphore>,
+}
+
+/// The memory for those who come from one place, so that others do not starve when they are slow.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Of requests.
+    pub(super) bodies: Budget,
+    /// Until the client has taken them.
+    pub(super) answers: Budget,
+}
+
+impl Memory {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self { bodies: Budget::new(bytes), answers: Budget::new(bytes) }
+    }
 }
 
 /// Part of the budget, given back when dropped.
@@ -56,6 +75,16 @@ impl Budget {
         Self { grains: Arc::new(Semaphore::new(grains)) }
     }
 
+    /// The same bytes, counted for as long as anybody has any of them.
+    pub(super) async fn hold(&self, bytes: Bytes, patience: Duration) -> Result<Bytes, BodyRefusal> {
+        if bytes.len() <= ANSWER_BYTES_UNCOUNTED {
+            return Ok(bytes);
+        }
+        let mut share = Share::default();
+        self.widen(&mut share, bytes.len(), patience).await?;
+        Ok(Bytes::from_owner(Held { bytes, _share: share }))
+    }
+
     async fn widen(&self, share: &mut Share, bytes: usize, patience: Duration) -> Result<(), BodyRefusal> {
         let grains = u32::try_from(bytes.div_ceil(GRAIN_BYTES)).map_err(|_| BodyRefusal::TooLarge)?;
         let granted = match Arc::clone(&self.grains).try_acquire_many_owned(grains) {
@@ -70,6 +99,17 @@ impl Budget {
             None => share.0 = Some(granted),
         }
         Ok(())
+    }
+}
+
+struct Held {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -248,5 +288,18 @@ mod tests {
         let waiting = read(pieces(&[Some(b"ab")]), 2000, &budget, PACE);
         let release = async { drop(held) };
         assert_eq!(tokio::join!(waiting, release).0.unwrap().0, "ab");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_counts_until_the_last_of_it_is_taken() {
+        let budget = Budget::new(10 * GRAIN_BYTES);
+        let hold = |length| budget.hold(Bytes::from(vec![b'x'; length]), PACE.patience);
+        let mut unread = hold(8 * GRAIN_BYTES).await.unwrap();
+        assert_eq!(hold(8 * GRAIN_BYTES).await.unwrap_err(), BodyRefusal::Busy);
+        drop(unread.split_to(7 * GRAIN_BYTES));
+        assert_eq!(hold(8 * GRAIN_BYTES).await.unwrap_err(), BodyRefusal::Busy);
+        assert_eq!(hold(ANSWER_BYTES_UNCOUNTED).await.unwrap().len(), ANSWER_BYTES_UNCOUNTED);
+        drop(unread);
+        assert_eq!(hold(8 * GRAIN_BYTES).await.unwrap(), vec![b'x'; 8 * GRAIN_BYTES]);
     }
 }

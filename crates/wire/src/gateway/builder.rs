@@ -10,7 +10,7 @@ use domain::{Clock, Region, SystemClock, limits};
 use http::{Request, Response};
 
 use super::authenticator::{Authenticator, OpenToAll};
-use super::body::{Budget, Pace};
+use super::body::{Memory, Pace};
 use super::connection::{Connections, Keeping};
 use super::hosts::Hosts;
 use super::{Body, Gateway, Shared};
@@ -117,7 +117,8 @@ impl Builder {
         self
     }
 
-    /// The memory that the bodies of all requests in flight may hold together.
+    /// The memory that the bodies of all requests in flight may hold together; as much again is for answers that are
+    /// not read yet, and both once more for functions.
     pub fn bodies_bytes_max(mut self, bytes: usize) -> Self {
         self.bodies_bytes_max = bytes;
         self
@@ -175,7 +176,8 @@ impl Builder {
             region_default: self.region_default,
             body_limits: self.body_limits,
             body_limit_default: self.body_limit_default,
-            budget: Budget::new(self.bodies_bytes_max),
+            for_host: Memory::new(self.bodies_bytes_max),
+            for_sandboxes: Memory::new(self.bodies_bytes_max),
             pace: self.pace,
             connections: Connections::new(self.keeping),
         }))

@@ -52,6 +52,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Ours, as the client dialled it.
     pub local: IpAddr,
+    /// Where the client is.
+    pub origin: Origin,
 }
 
 /// How connections are kept.
@@ -116,7 +118,7 @@ impl Gateway {
                 Ok((stream, _)) => {
                     let (gateway, closed) = (self.clone(), closed.clone());
                     tokio::spawn(async move {
-                        gateway.connection(stream, closed).await;
+                        gateway.connection(stream, Origin::Host, closed).await;
                         drop(slot);
                     });
                 }
@@ -140,11 +142,11 @@ impl Gateway {
         };
         let slot = Arc::clone(slots).acquire_owned().await;
         let (_open, closed) = watch::channel(false);
-        self.connection(stream, closed).await;
+        self.connection(stream, origin, closed).await;
         drop(slot);
     }
 
-    async fn connection(&self, stream: TcpStream, mut closed: watch::Receiver<bool>) {
+    async fn connection(&self, stream: TcpStream, origin: Origin, mut closed: watch::Receiver<bool>) {
         let Connections { protocol, keeping, .. } = &self.0.connections;
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "a connection ended before it began");
@@ -154,6 +156,7 @@ impl Gateway {
         let peer = Peer {
             address: stream.peer_addr().map_or(unknown, |address| address.ip().to_canonical()),
             local: stream.local_addr().map_or(unknown, |address| address.ip().to_canonical()),
+            origin,
         };
         let activity = Arc::new(Activity::default());
         let (gateway, noted) = (self.clone(), Arc::clone(&activity));

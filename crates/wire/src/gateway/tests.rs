@@ -4,6 +4,8 @@ mod auth;
 mod bounds;
 mod tiny;
 
+use std::time::Duration;
+
 use tiny::{Front, Tiny, builder, gist, rest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -184,6 +186,23 @@ async fn a_connection_accepted_elsewhere_is_served() {
         .unwrap();
     assert!(rest(&mut client).await.starts_with("HTTP/1.1 200"));
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_function_that_holds_memory_holds_none_of_the_hosts() {
+    let builder = builder(&Tiny::default()).bodies_bytes_max(64 * 1024).body_grace(Duration::from_secs(60));
+    let front = Front::new(builder).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut function = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let gateway = front.gateway.clone();
+    tokio::spawn(async move { gateway.serve_stream(stream, Origin::Sandbox).await });
+    let head = "POST /tiny/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65536\r\n\r\n";
+    function.write_all(format!("{head}{}", "x".repeat(65_535)).as_bytes()).await.unwrap();
+    for _ in 0..3 {
+        let answer = front.ask("POST /tiny/echo", "", &"y".repeat(60_000)).await;
+        assert!(gist(&answer).starts_with("200"), "{answer:.200}");
+    }
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ pub(super) fn builder(tiny: &Tiny) -> Builder {
 /// A gateway that listens.
 pub(super) struct Front {
     pub(super) address: SocketAddr,
+    pub(super) gateway: Gateway,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) served: JoinHandle<()>,
 }
@@ -167,11 +168,12 @@ impl Front {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let gateway = builder.build();
+        let serving = gateway.clone();
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            gateway.serve(listener, stopped).await;
+            serving.serve(listener, stopped).await;
         });
-        Self { address, stop, served }
+        Self { address, gateway, stop, served }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
