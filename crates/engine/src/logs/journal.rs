@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 /// What may wait for room in the channel before the function's output is left in its pipes.
 const CONGESTED: Waiting = Waiting { lines: 512, bytes: 1024 * 1024 };
-/// What may wait at all: the platform's own lines do not stop, but they are few.
-const WAITING_MAX: Waiting = Waiting { lines: 4096, bytes: 8 * 1024 * 1024 };
+/// What may wait at all. What stands in the pipes when an invocation ends is read all the same, and END and REPORT come
+/// after it: there is room for pipes full of the shortest lines.
+const WAITING_MAX: Waiting = Waiting { lines: 128 * 1024, bytes: 8 * 1024 * 1024 };
 
 /// The channel counts lines. A longer one counts as many of these, so that what is in it is bounded in bytes, too.
 const LINE_BYTES_TYPICAL: usize = 1024;
