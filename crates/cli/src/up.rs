@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -12,6 +12,9 @@ use server::config::{Auth, Config, DataLocation};
 use server::{Prepared, Server};
 
 use crate::settings::Settings;
+
+/// How long threads may take to end after the server has stopped.
+const LAST_THREADS: Duration = Duration::from_secs(1);
 
 /// Start the server and stay in the foreground.
 #[derive(Args)]
@@ -43,8 +46,8 @@ impl Up {
             eprintln!("hearth: stopped");
             outcome
         });
-        // Everything that matters has been waited for. An SDK that is still being installed has not, and may take minutes.
-        runtime.shutdown_background();
+        // Everything that matters has been waited for; an SDK that is still being installed may take minutes.
+        runtime.shutdown_timeout(LAST_THREADS);
         outcome?;
         Ok(ExitCode::SUCCESS)
     }

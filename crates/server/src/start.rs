@@ -100,6 +100,7 @@ impl Prepared {
 /// A running server.
 pub struct Server {
     facts: Facts,
+    store: Store,
     engine: Engine,
     sandboxes: Sandboxes,
     logs: Logs,
@@ -169,7 +170,7 @@ impl Server {
             logs: logs.clone(),
             demands_signatures: config.auth != Auth::Open,
         });
-        let code_clock = Arc::clone(&clock);
+        let (code_store, code_clock) = (store.clone(), Arc::clone(&clock));
         let gateway = Gateway::builder()
             .service(lambda::service(lambda))
             .service(iam::service(iam.clone()))
@@ -185,7 +186,7 @@ impl Server {
             .route("/_hearth/health", routes::health)
             .route("/_hearth/reset", move |request| routes::reset(Arc::clone(&reset), request))
             .route("/_hearth/code", move |request| {
-                routes::code(code_links.clone(), store.clone(), Arc::clone(&code_clock), request)
+                routes::code(code_links.clone(), code_store.clone(), Arc::clone(&code_clock), request)
             })
             .build();
         // Nobody else sets it: functions that called before now waited for nothing.
@@ -203,7 +204,7 @@ impl Server {
             base_url,
             config,
         };
-        Ok(Self { facts, engine, sandboxes, logs, stop, gateway, terminate, interrupt })
+        Ok(Self { facts, store, engine, sandboxes, logs, stop, gateway, terminate, interrupt })
     }
 
     /// What a person wants to see.
@@ -228,11 +229,14 @@ impl Server {
                 tracing::error!("log lines that the store did not take are lost");
             }
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             () = drained => Ok(()),
-            _ = terminate.recv() => anyhow::bail!("stopped at once"),
-            _ = interrupt.recv() => anyhow::bail!("stopped at once"),
-        }
+            _ = terminate.recv() => Err(anyhow::anyhow!("stopped at once")),
+            _ = interrupt.recv() => Err(anyhow::anyhow!("stopped at once")),
+        };
+        // Not left to the last owner's end: the gateway and the sandboxes' network own each other.
+        self.store.remove_if_ephemeral();
+        outcome
     }
 }
 

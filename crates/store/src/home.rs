@@ -61,16 +61,21 @@ impl Home {
     pub(crate) fn is_ephemeral(&self) -> bool {
         self.ephemeral
     }
-}
 
-impl Drop for Home {
-    fn drop(&mut self) {
+    /// Removes the directory, if it was never meant to stay.
+    pub(crate) fn remove_if_ephemeral(&self) {
         if self.ephemeral
             && let Err(error) = fs::remove_dir_all(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(directory = %self.path.display(), %error, "ephemeral data was not removed");
         }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.remove_if_ephemeral();
     }
 }
 

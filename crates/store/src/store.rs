@@ -189,6 +189,11 @@ impl Store {
         self.inner.home.is_ephemeral()
     }
 
+    /// Removes an ephemeral store from the machine; nothing may be asked of it any more. A durable one stays as it is.
+    pub fn remove_if_ephemeral(&self) {
+        self.inner.home.remove_if_ephemeral();
+    }
+
     /// Empties every table and removes every blob of an ephemeral store. Rings every bell.
     ///
     /// # Errors

@@ -162,6 +162,23 @@ fn a_path_that_cannot_be_a_directory_is_an_error_that_names_it() {
     assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
 }
 
+#[test]
+fn an_ephemeral_store_is_gone_when_told_whoever_still_holds_it() {
+    let store = Store::open(&Options { location: Location::Ephemeral }).unwrap();
+    let (holder, directory) = (store.clone(), store.directory().to_owned());
+    assert!(directory.is_dir());
+    store.remove_if_ephemeral();
+    assert!(!directory.exists());
+    drop((store, holder));
+}
+
+#[test]
+fn a_durable_store_stays_when_told_to_go_if_ephemeral() {
+    let (_parent, directory) = made();
+    open(&directory).unwrap().remove_if_ephemeral();
+    open(&directory).unwrap();
+}
+
 /// Says that the test is the child, which opens an ephemeral store, tells where it is, and waits to be killed.
 const CHILD: &str = "HEARTH_STORE_EPHEMERAL_TEST_CHILD";
 
