@@ -112,6 +112,7 @@ def test_a_process_that_exits_is_reported_and_tmp_survives(server):
 
 
 def test_memory_is_limited_to_memory_size(server):
+    server.must_enforce("memory")
     name = server.python(
         "def handler(event, context):\n    return len(bytearray(event['mb'] << 20))\n", MemorySize=128
     )
