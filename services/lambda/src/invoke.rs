@@ -1,9 +1,11 @@
 //! `Invoke`: check what was sent, run it, say what came of it. Nothing here touches the disk.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use domain::{Qualifier, limits};
+use domain::{FunctionVersion, Qualifier, limits};
 use engine::{FunctionError, Invocation, InvokeError, Outcome};
 use wire::{Context, Error};
 
@@ -19,46 +21,70 @@ pub async fn invoke(
     input: shapes::InvocationRequest,
 ) -> Result<shapes::InvocationResponse, Error> {
     refuse_unsupported(&input)?;
-    let target = Target::parse(&cx, &input.function_name, input.qualifier.as_deref())?;
+    let asked = Asked {
+        function_name: &input.function_name,
+        qualifier: input.qualifier.as_deref(),
+        payload: input.payload,
+        client_context: input.client_context.as_deref(),
+        tenant_id: input.tenant_id.as_deref(),
+        tail: input.log_type == Some(shapes::LogType::Tail),
+    };
+    let invocation = check(&lambda, &cx, asked)?;
+    if input.invocation_type == Some(shapes::InvocationType::DryRun) {
+        return Ok(shapes::InvocationResponse { status_code: Some(204), ..Default::default() });
+    }
+    lambda.engine.invoke(invocation).await.map(respond).map_err(refuse)
+}
+
+/// What every kind of invocation says.
+pub(crate) struct Asked<'a> {
+    pub(crate) function_name: &'a str,
+    pub(crate) qualifier: Option<&'a str>,
+    pub(crate) payload: Option<Bytes>,
+    pub(crate) client_context: Option<&'a str>,
+    pub(crate) tenant_id: Option<&'a str>,
+    pub(crate) tail: bool,
+}
+
+/// Finds what is to run, and checks what it is to run with.
+pub(crate) fn check(lambda: &Lambda, cx: &Context, asked: Asked) -> Result<Invocation, Error> {
+    if asked.tenant_id.is_some() {
+        return Err(invalid_parameter(
+            "The invoked function isn't configured with tenant isolation: remove the tenant id from the request.",
+        ));
+    }
+    let target = Target::parse(cx, asked.function_name, asked.qualifier)?;
     target.check_qualifier()?;
-    let version = match lambda.functions.find(&target.scope, &target.name) {
-        Some(Invocable::Version(version)) => version,
-        Some(Invocable::Pending) => return Err(crate::error::pending(&target.arn())),
-        Some(Invocable::Failed(reason)) => {
-            return Err(Error::new(
-                "ResourceConflictException",
-                format!(
-                    "The operation cannot be performed at this time. The function is currently in the following \
-                     state: Failed ({reason})"
-                ),
-            ));
-        }
+    Ok(Invocation {
+        version: find(lambda, &target)?,
+        request_id: cx.request_id,
+        invoked_arn: target.arn(),
+        payload: check_payload(asked.payload.unwrap_or_default())?,
+        client_context: asked.client_context.map(decode_client_context).transpose()?,
+        cognito_identity: None,
+        trace_header: header(cx, "x-amzn-trace-id"),
+        tail: asked.tail,
+    })
+}
+
+fn find(lambda: &Lambda, target: &Target) -> Result<Arc<FunctionVersion>, Error> {
+    match lambda.functions.find(&target.scope, &target.name) {
+        Some(Invocable::Version(version)) => Ok(version),
+        Some(Invocable::Pending) => Err(crate::error::pending(&target.arn())),
+        Some(Invocable::Failed(reason)) => Err(Error::new(
+            "ResourceConflictException",
+            format!(
+                "The operation cannot be performed at this time. The function is currently in the following state: \
+                 Failed ({reason})"
+            ),
+        )),
         None => {
             // AWS names the version it looked for, even when the caller named none.
             let qualifier = target.qualifier.clone().unwrap_or(Qualifier::Latest);
             let asked = target.qualifier.is_some().then_some(&qualifier);
-            return Err(crate::error::function_not_found(&target.scope, &target.name, asked));
+            Err(crate::error::function_not_found(&target.scope, &target.name, asked))
         }
-    };
-    let payload = check_payload(input.payload.unwrap_or_default())?;
-    let client_context = input.client_context.as_deref().map(decode_client_context).transpose()?;
-    if input.invocation_type == Some(shapes::InvocationType::DryRun) {
-        return Ok(shapes::InvocationResponse { status_code: Some(204), ..Default::default() });
     }
-    let outcome = lambda
-        .engine
-        .invoke(Invocation {
-            version,
-            request_id: cx.request_id,
-            invoked_arn: target.arn(),
-            payload,
-            client_context,
-            cognito_identity: None,
-            trace_header: header(&cx, "x-amzn-trace-id"),
-            tail: input.log_type == Some(shapes::LogType::Tail),
-        })
-        .await;
-    outcome.map(respond).map_err(refuse)
 }
 
 fn respond(outcome: Outcome) -> shapes::InvocationResponse {
@@ -72,7 +98,8 @@ fn respond(outcome: Outcome) -> shapes::InvocationResponse {
     }
 }
 
-fn refuse(error: InvokeError) -> Error {
+/// What AWS calls it when a function cannot run.
+pub(crate) fn refuse(error: InvokeError) -> Error {
     /// When a throttled caller may try again, in seconds.
     const RETRY_AFTER_SECONDS: &str = "1";
     match error {
@@ -96,11 +123,6 @@ fn refuse_unsupported(input: &shapes::InvocationRequest) -> Result<(), Error> {
     }
     if input.durable_execution_name.is_some() {
         return Err(not_supported("durable executions"));
-    }
-    if input.tenant_id.is_some() {
-        return Err(invalid_parameter(
-            "The invoked function isn't configured with tenant isolation: remove the tenant id from the request.",
-        ));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod code_links;
 mod error;
 mod functions;
 mod invoke;
+mod invoke_stream;
 mod record;
 pub mod shapes;
 mod snapshot;
@@ -42,6 +43,7 @@ pub fn service(lambda: Lambda) -> wire::Service {
         .on::<shapes::UpdateFunctionConfiguration>(functions::update_configuration)
         .on::<shapes::DeleteFunction>(functions::delete)
         .on::<shapes::Invoke>(invoke::invoke)
+        .on::<shapes::InvokeWithResponseStream>(invoke_stream::invoke_with_response_stream)
         .on::<shapes::TagResource>(tags::tag)
         .on::<shapes::UntagResource>(tags::untag)
         .on::<shapes::ListTags>(tags::list)

@@ -831,8 +831,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &INVOKE_WITH_RESPONSE_STREAM_REQUEST_SHAPE,
+        output: &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "RuntimeAliasDeletedException",
@@ -2096,6 +2096,16 @@ impl wire::Operation for Invoke {
     const MODEL: &'static Operation = &OPERATIONS[45];
 }
 
+/// The operation `InvokeWithResponseStream`.
+#[derive(Clone, Copy, Debug)]
+pub struct InvokeWithResponseStream;
+
+impl wire::Operation for InvokeWithResponseStream {
+    type Input = InvokeWithResponseStreamRequest;
+    type Output = InvokeWithResponseStreamResponse;
+    const MODEL: &'static Operation = &OPERATIONS[47];
+}
+
 /// The operation `ListFunctions`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListFunctions;
@@ -2537,6 +2547,53 @@ wire::enumeration! {
 }
 
 wire::structure! {
+    /// The shape `InvokeResponseStreamUpdate`.
+    InvokeResponseStreamUpdate = &INVOKE_RESPONSE_STREAM_UPDATE_SHAPE; {
+        payload: Option<Bytes> = "Payload",
+    }
+}
+
+wire::structure! {
+    /// The shape `InvokeWithResponseStreamCompleteEvent`.
+    InvokeWithResponseStreamCompleteEvent = &INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT_SHAPE; {
+        error_code: Option<String> = "ErrorCode",
+        error_details: Option<String> = "ErrorDetails",
+        log_result: Option<String> = "LogResult",
+    }
+}
+
+wire::structure! {
+    /// The shape `InvokeWithResponseStreamRequest`.
+    InvokeWithResponseStreamRequest = &INVOKE_WITH_RESPONSE_STREAM_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        log_type: Option<LogType> = "LogType",
+        client_context: Option<String> = "ClientContext",
+        qualifier: Option<String> = "Qualifier",
+        payload: Option<Bytes> = "Payload",
+        tenant_id: Option<String> = "TenantId",
+        invocation_type: Option<ResponseStreamingInvocationType> = "InvocationType",
+    }
+}
+
+wire::structure! {
+    /// The shape `InvokeWithResponseStreamResponse`.
+    InvokeWithResponseStreamResponse = &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_SHAPE; {
+        status_code: Option<i32> = "StatusCode",
+        executed_version: Option<String> = "ExecutedVersion",
+        event_stream: Option<EventStream<InvokeWithResponseStreamResponseEvent>> = "EventStream",
+        response_stream_content_type: Option<String> = "ResponseStreamContentType",
+    }
+}
+
+wire::structure! {
+    /// The shape `InvokeWithResponseStreamResponseEvent`.
+    InvokeWithResponseStreamResponseEvent = &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT_SHAPE; {
+        payload_chunk: Option<InvokeResponseStreamUpdate> = "PayloadChunk",
+        invoke_complete: Option<InvokeWithResponseStreamCompleteEvent> = "InvokeComplete",
+    }
+}
+
+wire::structure! {
     /// The shape `LambdaManagedInstancesCapacityProviderConfig`.
     LambdaManagedInstancesCapacityProviderConfig = &LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG_SHAPE; {
         capacity_provider_arn: String = "CapacityProviderArn",
@@ -2680,6 +2737,14 @@ wire::structure! {
         s3_bucket: Option<String> = "S3Bucket",
         s3_key: Option<String> = "S3Key",
         s3_object_version: Option<String> = "S3ObjectVersion",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `ResponseStreamingInvocationType`.
+    ResponseStreamingInvocationType {
+        RequestResponse = "RequestResponse",
+        DryRun = "DryRun",
     }
 }
 
@@ -3600,6 +3665,72 @@ static INVOCATION_TYPE_SHAPE: Shape = shape(
     Kind::String { length: Bounds::NONE, pattern: None, values: &["Event", "RequestResponse", "DryRun"] },
 );
 
+static INVOKE_RESPONSE_STREAM_UPDATE_SHAPE: Shape = shape(
+    "InvokeResponseStreamUpdate",
+    Kind::Structure(Structure {
+        members: &[member("Payload", Location::Payload, &BLOB_SHAPE)],
+        payload: Some("Payload"),
+        union: false,
+    }),
+);
+
+static INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT_SHAPE: Shape = shape(
+    "InvokeWithResponseStreamCompleteEvent",
+    Kind::Structure(Structure {
+        members: &[
+            member("ErrorCode", Location::Body, &STRING_SHAPE),
+            member("ErrorDetails", Location::Body, &STRING_SHAPE),
+            member("LogResult", Location::Body, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static INVOKE_WITH_RESPONSE_STREAM_REQUEST_SHAPE: Shape = shape(
+    "InvokeWithResponseStreamRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("LogType", Location::Header, &LOG_TYPE_SHAPE).named("X-Amz-Log-Type"),
+            member("ClientContext", Location::Header, &STRING_SHAPE).named("X-Amz-Client-Context"),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+            member("Payload", Location::Payload, &BLOB_SHAPE),
+            member("TenantId", Location::Header, &TENANT_ID_SHAPE).named("X-Amz-Tenant-Id"),
+            member("InvocationType", Location::Header, &RESPONSE_STREAMING_INVOCATION_TYPE_SHAPE)
+                .named("X-Amz-Invocation-Type"),
+        ],
+        payload: Some("Payload"),
+        union: false,
+    }),
+);
+
+static INVOKE_WITH_RESPONSE_STREAM_RESPONSE_SHAPE: Shape = shape(
+    "InvokeWithResponseStreamResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("StatusCode", Location::StatusCode, &INTEGER_SHAPE),
+            member("ExecutedVersion", Location::Header, &VERSION_SHAPE).named("X-Amz-Executed-Version"),
+            member("EventStream", Location::Payload, &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT_SHAPE),
+            member("ResponseStreamContentType", Location::Header, &STRING_SHAPE).named("Content-Type"),
+        ],
+        payload: Some("EventStream"),
+        union: false,
+    }),
+);
+
+static INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT_SHAPE: Shape = shape(
+    "InvokeWithResponseStreamResponseEvent",
+    Kind::Structure(Structure {
+        members: &[
+            member("PayloadChunk", Location::Body, &INVOKE_RESPONSE_STREAM_UPDATE_SHAPE),
+            member("InvokeComplete", Location::Body, &INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT_SHAPE),
+        ],
+        payload: None,
+        union: true,
+    }),
+);
+
 static KMS_KEY_ARN_SHAPE: Shape = shape(
     "KMSKeyArn",
     Kind::String {
@@ -3888,6 +4019,11 @@ static RESOURCE_ARN_SHAPE: Shape = shape(
         pattern: Some(Pattern::new("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()")),
         values: &[],
     },
+);
+
+static RESPONSE_STREAMING_INVOCATION_TYPE_SHAPE: Shape = shape(
+    "ResponseStreamingInvocationType",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["RequestResponse", "DryRun"] },
 );
 
 static RETENTION_PERIOD_IN_DAYS_SHAPE: Shape =
