@@ -84,7 +84,7 @@ def test_a_new_function_has_lambdas_defaults(server, client, role):
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "Reserved keys used in this request: AWS_REGION"),
         ({"Environment": {"Variables": {"BIG": "x" * 5000}}}, "InvalidParameterValueException", "exceeded the 4KB limit"),
         ({"Environment": {"Variables": {"1BAD": "x"}}}, "ValidationException", "Map keys must satisfy constraint"),
-        ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "InvalidParameterValueException", "Layers"),
+        ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "InvalidParameterValueException", "Layer version arn:aws:lambda:us-east-1:000000000000:layer:l:1 does not exist."),
         ({"PackageType": "Image", "Code": {"ImageUri": "x"}, "Runtime": None, "Handler": None}, "InvalidParameterValueException", "container images"),
         ({"FunctionName": "a" * 65}, "InvalidParameterValueException", "less than or equal to 64"),
         ({"FunctionName": "a b"}, "ValidationException", "at 'functionName' failed to satisfy constraint"),

@@ -176,8 +176,8 @@ def test_a_dry_run_answers_without_running(server, echo):
 def test_what_is_not_there_yet_is_refused_by_name(server, echo):
     code, message, _ = code_of(lambda: server.invoke(echo, InvocationType="Event"))
     assert code == "InvalidParameterValueException" and "asynchronous invocation" in message
-    code, message, status = code_of(lambda: server.client("lambda").list_layers())
-    assert status == 501 and "ListLayers" in message
+    code, message, status = code_of(lambda: server.client("lambda").list_code_signing_configs())
+    assert status == 501 and "ListCodeSigningConfigs" in message
 
 
 def test_the_context_says_who_and_where(server):

@@ -58,5 +58,9 @@ pub const CODE_STORAGE_BYTES: u64 = 80_530_636_800;
 pub const OPEN_FILES: u32 = 1_024;
 /// Processes and threads in an execution environment.
 pub const PROCESSES: u32 = 1_024;
+/// Layers of a function.
+pub const LAYERS: usize = 5;
+/// A resource-based policy, in bytes.
+pub const POLICY_BYTES: usize = 20 * 1024;
 /// Tags on a resource.
 pub const TAGS: usize = 50;

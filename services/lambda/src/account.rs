@@ -1,12 +1,12 @@
 //! `GetAccountSettings`, and the account's limit on stored code.
 
-use domain::limits;
-use store::{Scan, Tx};
+use domain::{Scope, limits};
+use store::{Scan, Snapshot, Tx};
 use wire::{Context, Error};
 
 use crate::error::{Refusal, service};
 use crate::record::{FUNCTIONS, FunctionRecord};
-use crate::{Lambda, shapes};
+use crate::{Lambda, layers, shapes};
 
 /// Limits, and what is used of them.
 pub async fn get_settings(
@@ -14,12 +14,13 @@ pub async fn get_settings(
     cx: Context,
     _input: shapes::GetAccountSettingsRequest,
 ) -> Result<shapes::GetAccountSettingsResponse, Error> {
-    let records = lambda
-        .store
-        .read(|snapshot| snapshot.scan(&FUNCTIONS, &Scan::prefix((&cx.scope,))))
-        .map_err(service)?;
+    let read = |snapshot: &Snapshot<'_>| {
+        let records = snapshot.scan(&FUNCTIONS, &Scan::prefix((&cx.scope,)))?;
+        Ok::<_, store::Error>((records, layers::stored_bytes(snapshot, &cx.scope)?))
+    };
+    let (records, layers) = lambda.store.read(read).map_err(service)?;
     let concurrency = lambda.concurrency.cast_signed();
-    let used: u64 = records.iter().map(|(_, record)| record.code.size).sum();
+    let used = layers + records.iter().map(|(_, record)| record.code.size).sum::<u64>();
     let long = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
     Ok(shapes::GetAccountSettingsResponse {
         account_limit: Some(shapes::AccountLimit {
@@ -45,7 +46,18 @@ pub fn check_code_storage(tx: &Tx<'_>, record: &FunctionRecord, bytes_max: u64) 
         .filter(|(_, other)| other.name != record.name)
         .map(|(_, other)| other.code.size)
         .sum();
-    if others + record.code.size > bytes_max {
+    check_sum(others + layers::stored_bytes(tx, &record.scope)?, record.code.size, bytes_max)
+}
+
+/// Refuses an archive of a layer that would take the account's stored code over its limit.
+pub fn check_room(tx: &Tx<'_>, scope: &Scope, bytes: u64, bytes_max: u64) -> Result<(), Refusal> {
+    let functions = tx.scan(&FUNCTIONS, &Scan::prefix((scope,)))?;
+    let stored: u64 = functions.iter().map(|(_, record)| record.code.size).sum();
+    check_sum(stored + layers::stored_bytes(tx, scope)?, bytes, bytes_max)
+}
+
+fn check_sum(stored: u64, bytes: u64, bytes_max: u64) -> Result<(), Refusal> {
+    if stored + bytes > bytes_max {
         return Err(Error::new("CodeStorageExceededException", "Code storage limit exceeded.").into());
     }
     Ok(())

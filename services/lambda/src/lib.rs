@@ -11,6 +11,7 @@ mod error;
 mod functions;
 mod invoke;
 mod invoke_stream;
+mod layers;
 mod record;
 pub mod shapes;
 mod snapshot;
@@ -47,6 +48,15 @@ pub fn service(lambda: Lambda) -> wire::Service {
         .on::<shapes::TagResource>(tags::tag)
         .on::<shapes::UntagResource>(tags::untag)
         .on::<shapes::ListTags>(tags::list)
+        .on::<shapes::PublishLayerVersion>(layers::publish)
+        .on::<shapes::GetLayerVersion>(layers::get)
+        .on::<shapes::GetLayerVersionByArn>(layers::get_by_arn)
+        .on::<shapes::ListLayers>(layers::list)
+        .on::<shapes::ListLayerVersions>(layers::list_versions)
+        .on::<shapes::DeleteLayerVersion>(layers::delete)
+        .on::<shapes::AddLayerVersionPermission>(layers::add_permission)
+        .on::<shapes::RemoveLayerVersionPermission>(layers::remove_permission)
+        .on::<shapes::GetLayerVersionPolicy>(layers::get_policy)
         .on::<shapes::GetAccountSettings>(account::get_settings)
         .build()
 }
@@ -150,14 +160,19 @@ impl Lambda {
         Ok(code)
     }
 
-    /// Removes packages that no function has any more. Only at a start: later on, an environment may still run from one.
+    /// Removes packages that no function and no layer has any more. Only at a start: later on, an environment may still
+    /// run from one.
     async fn collect_packages(&self, records: &[FunctionRecord]) -> Result<(), Error> {
         let records: Vec<_> = records.iter().flat_map(|record| [record, record.in_effect()]).collect();
-        let in_use: HashSet<String> = records.iter().map(|record| record.code.sha256.0.clone()).collect();
+        let mut in_use: HashSet<String> = records.iter().map(|record| record.code.sha256.0.clone()).collect();
+        let merged: HashSet<String> =
+            records.iter().filter_map(|record| Packages::merged_name(&record.layer_codes()).ok()).collect();
+        in_use.extend(records.iter().flat_map(|record| record.layer_codes()).map(|code| code.0));
+        in_use.extend(layers::stored_codes(&self.store)?);
         self.packages
             .retain({
                 let in_use = in_use.clone();
-                move |name| in_use.contains(name)
+                move |name| in_use.contains(name) || merged.contains(name)
             })
             .await
             .map_err(error::service)?;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use store::Table;
 use uuid::Uuid;
 
+use crate::layers::LayerReference;
+
 /// Functions by where they live and what they are called.
 pub static FUNCTIONS: Table<(Scope, FunctionName), FunctionRecord> = Table::new("lambda.functions");
 
@@ -31,6 +33,9 @@ pub struct FunctionRecord {
     pub description: String,
     /// The deployment package.
     pub code: Code,
+    /// Layers, lowest first.
+    #[serde(default)]
+    pub layers: Vec<LayerReference>,
     /// In MB.
     pub memory_mb: u32,
     /// In seconds.
@@ -168,6 +173,11 @@ impl FunctionRecord {
         self.before_update.as_deref().unwrap_or(self)
     }
 
+    /// The layers' archives, lowest first.
+    pub fn layer_codes(&self) -> Vec<CodeRef> {
+        self.layers.iter().map(|layer| layer.code.sha256.clone()).collect()
+    }
+
     /// What the engine runs.
     pub fn version(&self) -> FunctionVersion {
         FunctionVersion {
@@ -179,7 +189,7 @@ impl FunctionRecord {
             handler: self.handler.clone(),
             role: self.role.clone(),
             code: self.code.sha256.clone(),
-            layers: Vec::new(),
+            layers: self.layer_codes(),
             environment: self.environment.clone().unwrap_or_default(),
             memory_mib: self.memory_mb,
             timeout: Duration::from_secs(self.timeout_seconds.into()),

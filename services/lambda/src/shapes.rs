@@ -27,8 +27,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
         status: 201,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &ADD_LAYER_VERSION_PERMISSION_REQUEST_SHAPE,
+        output: &ADD_LAYER_VERSION_PERMISSION_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -339,7 +339,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_LAYER_VERSION_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -629,8 +629,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_LAYER_VERSION_REQUEST_SHAPE,
+        output: &GET_LAYER_VERSION_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -644,8 +644,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2018-10-31/layers?find=LayerVersion",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_LAYER_VERSION_BY_ARN_REQUEST_SHAPE,
+        output: &GET_LAYER_VERSION_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -659,8 +659,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_LAYER_VERSION_POLICY_REQUEST_SHAPE,
+        output: &GET_LAYER_VERSION_POLICY_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1014,8 +1014,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2018-10-31/layers/{LayerName}/versions",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_LAYER_VERSIONS_REQUEST_SHAPE,
+        output: &LIST_LAYER_VERSIONS_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1029,8 +1029,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2018-10-31/layers",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_LAYERS_REQUEST_SHAPE,
+        output: &LIST_LAYERS_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &["InvalidParameterValueException", "ServiceException", "TooManyRequestsException"],
     },
@@ -1104,8 +1104,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2018-10-31/layers/{LayerName}/versions",
         status: 201,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUBLISH_LAYER_VERSION_REQUEST_SHAPE,
+        output: &PUBLISH_LAYER_VERSION_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1271,7 +1271,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
         status: 204,
-        input: Shape::UNIT,
+        input: &REMOVE_LAYER_VERSION_PERMISSION_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -2036,6 +2036,16 @@ static ERRORS: &[ErrorShape] = &[
     },
 ];
 
+/// The operation `AddLayerVersionPermission`.
+#[derive(Clone, Copy, Debug)]
+pub struct AddLayerVersionPermission;
+
+impl wire::Operation for AddLayerVersionPermission {
+    type Input = AddLayerVersionPermissionRequest;
+    type Output = AddLayerVersionPermissionResponse;
+    const MODEL: &'static Operation = &OPERATIONS[0];
+}
+
 /// The operation `CreateFunction`.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateFunction;
@@ -2054,6 +2064,16 @@ impl wire::Operation for DeleteFunction {
     type Input = DeleteFunctionRequest;
     type Output = DeleteFunctionResponse;
     const MODEL: &'static Operation = &OPERATIONS[14];
+}
+
+/// The operation `DeleteLayerVersion`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteLayerVersion;
+
+impl wire::Operation for DeleteLayerVersion {
+    type Input = DeleteLayerVersionRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[19];
 }
 
 /// The operation `GetAccountSettings`.
@@ -2086,6 +2106,36 @@ impl wire::Operation for GetFunctionConfiguration {
     const MODEL: &'static Operation = &OPERATIONS[33];
 }
 
+/// The operation `GetLayerVersion`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLayerVersion;
+
+impl wire::Operation for GetLayerVersion {
+    type Input = GetLayerVersionRequest;
+    type Output = GetLayerVersionResponse;
+    const MODEL: &'static Operation = &OPERATIONS[38];
+}
+
+/// The operation `GetLayerVersionByArn`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLayerVersionByArn;
+
+impl wire::Operation for GetLayerVersionByArn {
+    type Input = GetLayerVersionByArnRequest;
+    type Output = GetLayerVersionResponse;
+    const MODEL: &'static Operation = &OPERATIONS[39];
+}
+
+/// The operation `GetLayerVersionPolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLayerVersionPolicy;
+
+impl wire::Operation for GetLayerVersionPolicy {
+    type Input = GetLayerVersionPolicyRequest;
+    type Output = GetLayerVersionPolicyResponse;
+    const MODEL: &'static Operation = &OPERATIONS[40];
+}
+
 /// The operation `Invoke`.
 #[derive(Clone, Copy, Debug)]
 pub struct Invoke;
@@ -2116,6 +2166,26 @@ impl wire::Operation for ListFunctions {
     const MODEL: &'static Operation = &OPERATIONS[56];
 }
 
+/// The operation `ListLayerVersions`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLayerVersions;
+
+impl wire::Operation for ListLayerVersions {
+    type Input = ListLayerVersionsRequest;
+    type Output = ListLayerVersionsResponse;
+    const MODEL: &'static Operation = &OPERATIONS[58];
+}
+
+/// The operation `ListLayers`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLayers;
+
+impl wire::Operation for ListLayers {
+    type Input = ListLayersRequest;
+    type Output = ListLayersResponse;
+    const MODEL: &'static Operation = &OPERATIONS[59];
+}
+
 /// The operation `ListTags`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListTags;
@@ -2124,6 +2194,26 @@ impl wire::Operation for ListTags {
     type Input = ListTagsRequest;
     type Output = ListTagsResponse;
     const MODEL: &'static Operation = &OPERATIONS[61];
+}
+
+/// The operation `PublishLayerVersion`.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishLayerVersion;
+
+impl wire::Operation for PublishLayerVersion {
+    type Input = PublishLayerVersionRequest;
+    type Output = PublishLayerVersionResponse;
+    const MODEL: &'static Operation = &OPERATIONS[64];
+}
+
+/// The operation `RemoveLayerVersionPermission`.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoveLayerVersionPermission;
+
+impl wire::Operation for RemoveLayerVersionPermission {
+    type Input = RemoveLayerVersionPermissionRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[74];
 }
 
 /// The operation `TagResource`.
@@ -2189,6 +2279,27 @@ wire::structure! {
     AccountUsage = &ACCOUNT_USAGE_SHAPE; {
         total_code_size: Option<i64> = "TotalCodeSize",
         function_count: Option<i64> = "FunctionCount",
+    }
+}
+
+wire::structure! {
+    /// The shape `AddLayerVersionPermissionRequest`.
+    AddLayerVersionPermissionRequest = &ADD_LAYER_VERSION_PERMISSION_REQUEST_SHAPE; {
+        layer_name: String = "LayerName",
+        version_number: i64 = "VersionNumber",
+        statement_id: String = "StatementId",
+        action: String = "Action",
+        principal: String = "Principal",
+        organization_id: Option<String> = "OrganizationId",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `AddLayerVersionPermissionResponse`.
+    AddLayerVersionPermissionResponse = &ADD_LAYER_VERSION_PERMISSION_RESPONSE_SHAPE; {
+        statement: Option<String> = "Statement",
+        revision_id: Option<String> = "RevisionId",
     }
 }
 
@@ -2281,6 +2392,14 @@ wire::structure! {
     /// The shape `DeleteFunctionResponse`.
     DeleteFunctionResponse = &DELETE_FUNCTION_RESPONSE_SHAPE; {
         status_code: Option<i32> = "StatusCode",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteLayerVersionRequest`.
+    DeleteLayerVersionRequest = &DELETE_LAYER_VERSION_REQUEST_SHAPE; {
+        layer_name: String = "LayerName",
+        version_number: i64 = "VersionNumber",
     }
 }
 
@@ -2487,6 +2606,52 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `GetLayerVersionByArnRequest`.
+    GetLayerVersionByArnRequest = &GET_LAYER_VERSION_BY_ARN_REQUEST_SHAPE; {
+        arn: String = "Arn",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetLayerVersionPolicyRequest`.
+    GetLayerVersionPolicyRequest = &GET_LAYER_VERSION_POLICY_REQUEST_SHAPE; {
+        layer_name: String = "LayerName",
+        version_number: i64 = "VersionNumber",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetLayerVersionPolicyResponse`.
+    GetLayerVersionPolicyResponse = &GET_LAYER_VERSION_POLICY_RESPONSE_SHAPE; {
+        policy: Option<String> = "Policy",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetLayerVersionRequest`.
+    GetLayerVersionRequest = &GET_LAYER_VERSION_REQUEST_SHAPE; {
+        layer_name: String = "LayerName",
+        version_number: i64 = "VersionNumber",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetLayerVersionResponse`.
+    GetLayerVersionResponse = &GET_LAYER_VERSION_RESPONSE_SHAPE; {
+        content: Option<LayerVersionContentOutput> = "Content",
+        layer_arn: Option<String> = "LayerArn",
+        layer_version_arn: Option<String> = "LayerVersionArn",
+        description: Option<String> = "Description",
+        created_date: Option<String> = "CreatedDate",
+        version: Option<i64> = "Version",
+        compatible_architectures: Option<Vec<Architecture>> = "CompatibleArchitectures",
+        compatible_runtimes: Option<Vec<String>> = "CompatibleRuntimes",
+        license_info: Option<String> = "LicenseInfo",
+    }
+}
+
+wire::structure! {
     /// The shape `ImageConfig`.
     ImageConfig = &IMAGE_CONFIG_SHAPE; {
         entry_point: Option<Vec<String>> = "EntryPoint",
@@ -2666,6 +2831,51 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `LayerVersionContentInput`.
+    LayerVersionContentInput = &LAYER_VERSION_CONTENT_INPUT_SHAPE; {
+        s3_bucket: Option<String> = "S3Bucket",
+        s3_key: Option<String> = "S3Key",
+        s3_object_version: Option<String> = "S3ObjectVersion",
+        s3_object_storage_mode: Option<S3ObjectStorageMode> = "S3ObjectStorageMode",
+        zip_file: Option<Bytes> = "ZipFile",
+    }
+}
+
+wire::structure! {
+    /// The shape `LayerVersionContentOutput`.
+    LayerVersionContentOutput = &LAYER_VERSION_CONTENT_OUTPUT_SHAPE; {
+        location: Option<String> = "Location",
+        code_sha256: Option<String> = "CodeSha256",
+        code_size: Option<i64> = "CodeSize",
+        signing_profile_version_arn: Option<String> = "SigningProfileVersionArn",
+        signing_job_arn: Option<String> = "SigningJobArn",
+        resolved_s3_object: Option<ResolvedS3Object> = "ResolvedS3Object",
+    }
+}
+
+wire::structure! {
+    /// The shape `LayerVersionsListItem`.
+    LayerVersionsListItem = &LAYER_VERSIONS_LIST_ITEM_SHAPE; {
+        layer_version_arn: Option<String> = "LayerVersionArn",
+        version: Option<i64> = "Version",
+        description: Option<String> = "Description",
+        created_date: Option<String> = "CreatedDate",
+        compatible_architectures: Option<Vec<Architecture>> = "CompatibleArchitectures",
+        compatible_runtimes: Option<Vec<String>> = "CompatibleRuntimes",
+        license_info: Option<String> = "LicenseInfo",
+    }
+}
+
+wire::structure! {
+    /// The shape `LayersListItem`.
+    LayersListItem = &LAYERS_LIST_ITEM_SHAPE; {
+        layer_name: Option<String> = "LayerName",
+        layer_arn: Option<String> = "LayerArn",
+        latest_matching_version: Option<LayerVersionsListItem> = "LatestMatchingVersion",
+    }
+}
+
+wire::structure! {
     /// The shape `ListFunctionsRequest`.
     ListFunctionsRequest = &LIST_FUNCTIONS_REQUEST_SHAPE; {
         master_region: Option<String> = "MasterRegion",
@@ -2680,6 +2890,43 @@ wire::structure! {
     ListFunctionsResponse = &LIST_FUNCTIONS_RESPONSE_SHAPE; {
         next_marker: Option<String> = "NextMarker",
         functions: Option<Vec<FunctionConfiguration>> = "Functions",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListLayerVersionsRequest`.
+    ListLayerVersionsRequest = &LIST_LAYER_VERSIONS_REQUEST_SHAPE; {
+        compatible_architecture: Option<Architecture> = "CompatibleArchitecture",
+        compatible_runtime: Option<String> = "CompatibleRuntime",
+        layer_name: String = "LayerName",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListLayerVersionsResponse`.
+    ListLayerVersionsResponse = &LIST_LAYER_VERSIONS_RESPONSE_SHAPE; {
+        next_marker: Option<String> = "NextMarker",
+        layer_versions: Option<Vec<LayerVersionsListItem>> = "LayerVersions",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListLayersRequest`.
+    ListLayersRequest = &LIST_LAYERS_REQUEST_SHAPE; {
+        compatible_architecture: Option<Architecture> = "CompatibleArchitecture",
+        compatible_runtime: Option<String> = "CompatibleRuntime",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListLayersResponse`.
+    ListLayersResponse = &LIST_LAYERS_RESPONSE_SHAPE; {
+        next_marker: Option<String> = "NextMarker",
+        layers: Option<Vec<LayersListItem>> = "Layers",
     }
 }
 
@@ -2728,6 +2975,43 @@ wire::enumeration! {
     PackageType {
         Zip = "Zip",
         Image = "Image",
+    }
+}
+
+wire::structure! {
+    /// The shape `PublishLayerVersionRequest`.
+    PublishLayerVersionRequest = &PUBLISH_LAYER_VERSION_REQUEST_SHAPE; {
+        layer_name: String = "LayerName",
+        description: Option<String> = "Description",
+        content: LayerVersionContentInput = "Content",
+        compatible_architectures: Option<Vec<Architecture>> = "CompatibleArchitectures",
+        compatible_runtimes: Option<Vec<String>> = "CompatibleRuntimes",
+        license_info: Option<String> = "LicenseInfo",
+    }
+}
+
+wire::structure! {
+    /// The shape `PublishLayerVersionResponse`.
+    PublishLayerVersionResponse = &PUBLISH_LAYER_VERSION_RESPONSE_SHAPE; {
+        content: Option<LayerVersionContentOutput> = "Content",
+        layer_arn: Option<String> = "LayerArn",
+        layer_version_arn: Option<String> = "LayerVersionArn",
+        description: Option<String> = "Description",
+        created_date: Option<String> = "CreatedDate",
+        version: Option<i64> = "Version",
+        compatible_architectures: Option<Vec<Architecture>> = "CompatibleArchitectures",
+        compatible_runtimes: Option<Vec<String>> = "CompatibleRuntimes",
+        license_info: Option<String> = "LicenseInfo",
+    }
+}
+
+wire::structure! {
+    /// The shape `RemoveLayerVersionPermissionRequest`.
+    RemoveLayerVersionPermissionRequest = &REMOVE_LAYER_VERSION_PERMISSION_REQUEST_SHAPE; {
+        layer_name: String = "LayerName",
+        version_number: i64 = "VersionNumber",
+        statement_id: String = "StatementId",
+        revision_id: Option<String> = "RevisionId",
     }
 }
 
@@ -3046,6 +3330,35 @@ static ACCOUNT_USAGE_SHAPE: Shape = shape(
     }),
 );
 
+static ADD_LAYER_VERSION_PERMISSION_REQUEST_SHAPE: Shape = shape(
+    "AddLayerVersionPermissionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
+            member("VersionNumber", Location::Uri, &LAYER_VERSION_NUMBER_SHAPE).required(),
+            member("StatementId", Location::Body, &STATEMENT_ID_SHAPE).required(),
+            member("Action", Location::Body, &LAYER_PERMISSION_ALLOWED_ACTION_SHAPE).required(),
+            member("Principal", Location::Body, &LAYER_PERMISSION_ALLOWED_PRINCIPAL_SHAPE).required(),
+            member("OrganizationId", Location::Body, &ORGANIZATION_ID_SHAPE),
+            member("RevisionId", Location::QueryString, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static ADD_LAYER_VERSION_PERMISSION_RESPONSE_SHAPE: Shape = shape(
+    "AddLayerVersionPermissionResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("Statement", Location::Body, &STRING_SHAPE),
+            member("RevisionId", Location::Body, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static APPLICATION_LOG_LEVEL_SHAPE: Shape = shape(
     "ApplicationLogLevel",
     Kind::String {
@@ -3116,6 +3429,26 @@ static CODE_SIGNING_CONFIG_ARN_SHAPE: Shape = shape(
             "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:code-signing-config:csc-[a-z0-9]{17}",
         )),
         values: &[],
+    },
+);
+
+static COMPATIBLE_ARCHITECTURES_SHAPE: Shape = shape(
+    "CompatibleArchitectures",
+    Kind::List {
+        member: &ARCHITECTURE_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(2) },
+    },
+);
+
+static COMPATIBLE_RUNTIMES_SHAPE: Shape = shape(
+    "CompatibleRuntimes",
+    Kind::List {
+        member: &RUNTIME_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(15) },
     },
 );
 
@@ -3197,6 +3530,18 @@ static DELETE_FUNCTION_RESPONSE_SHAPE: Shape = shape(
     "DeleteFunctionResponse",
     Kind::Structure(Structure {
         members: &[member("StatusCode", Location::StatusCode, &INTEGER_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_LAYER_VERSION_REQUEST_SHAPE: Shape = shape(
+    "DeleteLayerVersionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
+            member("VersionNumber", Location::Uri, &LAYER_VERSION_NUMBER_SHAPE).required(),
+        ],
         payload: None,
         union: false,
     }),
@@ -3576,6 +3921,70 @@ static GET_FUNCTION_RESPONSE_SHAPE: Shape = shape(
     }),
 );
 
+static GET_LAYER_VERSION_BY_ARN_REQUEST_SHAPE: Shape = shape(
+    "GetLayerVersionByArnRequest",
+    Kind::Structure(Structure {
+        members: &[member("Arn", Location::QueryString, &LAYER_VERSION_ARN_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_LAYER_VERSION_POLICY_REQUEST_SHAPE: Shape = shape(
+    "GetLayerVersionPolicyRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
+            member("VersionNumber", Location::Uri, &LAYER_VERSION_NUMBER_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_LAYER_VERSION_POLICY_RESPONSE_SHAPE: Shape = shape(
+    "GetLayerVersionPolicyResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("Policy", Location::Body, &STRING_SHAPE),
+            member("RevisionId", Location::Body, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_LAYER_VERSION_REQUEST_SHAPE: Shape = shape(
+    "GetLayerVersionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
+            member("VersionNumber", Location::Uri, &LAYER_VERSION_NUMBER_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_LAYER_VERSION_RESPONSE_SHAPE: Shape = shape(
+    "GetLayerVersionResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("Content", Location::Body, &LAYER_VERSION_CONTENT_OUTPUT_SHAPE),
+            member("LayerArn", Location::Body, &LAYER_ARN_SHAPE),
+            member("LayerVersionArn", Location::Body, &LAYER_VERSION_ARN_SHAPE),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("CreatedDate", Location::Body, &TIMESTAMP_SHAPE),
+            member("Version", Location::Body, &LAYER_VERSION_NUMBER_SHAPE),
+            member("CompatibleArchitectures", Location::Body, &COMPATIBLE_ARCHITECTURES_SHAPE),
+            member("CompatibleRuntimes", Location::Body, &COMPATIBLE_RUNTIMES_SHAPE),
+            member("LicenseInfo", Location::Body, &LICENSE_INFO_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static HANDLER_SHAPE: Shape = shape(
     "Handler",
     Kind::String {
@@ -3830,6 +4239,17 @@ static LAYER_SHAPE: Shape = shape(
     }),
 );
 
+static LAYER_ARN_SHAPE: Shape = shape(
+    "LayerArn",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(2048) },
+        pattern: Some(Pattern::new(
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+",
+        )),
+        values: &[],
+    },
+);
+
 static LAYER_LIST_SHAPE: Shape = shape(
     "LayerList",
     Kind::List {
@@ -3837,6 +4257,46 @@ static LAYER_LIST_SHAPE: Shape = shape(
         member_name: "member",
         flattened: false,
         length: Bounds::NONE,
+    },
+);
+
+static LAYER_NAME_SHAPE: Shape = shape(
+    "LayerName",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(140) },
+        pattern: Some(Pattern::new(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+        )),
+        values: &[],
+    },
+);
+
+static LAYER_NAME_OR_ARN_SHAPE: Shape = shape(
+    "LayerNameOrArn",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(2048) },
+        pattern: Some(Pattern::new(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
+        )),
+        values: &[],
+    },
+);
+
+static LAYER_PERMISSION_ALLOWED_ACTION_SHAPE: Shape = shape(
+    "LayerPermissionAllowedAction",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(22) },
+        pattern: Some(Pattern::new("lambda:GetLayerVersion")),
+        values: &[],
+    },
+);
+
+static LAYER_PERMISSION_ALLOWED_PRINCIPAL_SHAPE: Shape = shape(
+    "LayerPermissionAllowedPrincipal",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(10000) },
+        pattern: Some(Pattern::new("\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root")),
+        values: &[],
     },
 );
 
@@ -3851,9 +4311,101 @@ static LAYER_VERSION_ARN_SHAPE: Shape = shape(
     },
 );
 
+static LAYER_VERSION_CONTENT_INPUT_SHAPE: Shape = shape(
+    "LayerVersionContentInput",
+    Kind::Structure(Structure {
+        members: &[
+            member("S3Bucket", Location::Body, &S3_BUCKET_SHAPE),
+            member("S3Key", Location::Body, &S3_KEY_SHAPE),
+            member("S3ObjectVersion", Location::Body, &S3_OBJECT_VERSION_SHAPE),
+            member("S3ObjectStorageMode", Location::Body, &S3_OBJECT_STORAGE_MODE_SHAPE),
+            member("ZipFile", Location::Body, &BLOB_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LAYER_VERSION_CONTENT_OUTPUT_SHAPE: Shape = shape(
+    "LayerVersionContentOutput",
+    Kind::Structure(Structure {
+        members: &[
+            member("Location", Location::Body, &SENSITIVE_STRING_ON_SERVER_ONLY_SHAPE),
+            member("CodeSha256", Location::Body, &STRING_SHAPE),
+            member("CodeSize", Location::Body, &LONG_SHAPE),
+            member("SigningProfileVersionArn", Location::Body, &ARN_SHAPE),
+            member("SigningJobArn", Location::Body, &ARN_SHAPE),
+            member("ResolvedS3Object", Location::Body, &RESOLVED_S3_OBJECT_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LAYER_VERSION_NUMBER_SHAPE: Shape = shape("LayerVersionNumber", Kind::Long { range: Bounds::NONE });
+
+static LAYER_VERSIONS_LIST_SHAPE: Shape = shape(
+    "LayerVersionsList",
+    Kind::List {
+        member: &LAYER_VERSIONS_LIST_ITEM_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static LAYER_VERSIONS_LIST_ITEM_SHAPE: Shape = shape(
+    "LayerVersionsListItem",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerVersionArn", Location::Body, &LAYER_VERSION_ARN_SHAPE),
+            member("Version", Location::Body, &LAYER_VERSION_NUMBER_SHAPE),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("CreatedDate", Location::Body, &TIMESTAMP_SHAPE),
+            member("CompatibleArchitectures", Location::Body, &COMPATIBLE_ARCHITECTURES_SHAPE),
+            member("CompatibleRuntimes", Location::Body, &COMPATIBLE_RUNTIMES_SHAPE),
+            member("LicenseInfo", Location::Body, &LICENSE_INFO_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LAYERS_LIST_SHAPE: Shape = shape(
+    "LayersList",
+    Kind::List {
+        member: &LAYERS_LIST_ITEM_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static LAYERS_LIST_ITEM_SHAPE: Shape = shape(
+    "LayersListItem",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerName", Location::Body, &LAYER_NAME_SHAPE),
+            member("LayerArn", Location::Body, &LAYER_ARN_SHAPE),
+            member("LatestMatchingVersion", Location::Body, &LAYER_VERSIONS_LIST_ITEM_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static LAYERS_REFERENCE_LIST_SHAPE: Shape = shape(
     "LayersReferenceList",
     Kind::List { member: &LAYER_SHAPE, member_name: "member", flattened: false, length: Bounds::NONE },
+);
+
+static LICENSE_INFO_SHAPE: Shape = shape(
+    "LicenseInfo",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(512) },
+        pattern: Some(Pattern::new(".*")),
+        values: &[],
+    },
 );
 
 static LIST_FUNCTIONS_REQUEST_SHAPE: Shape = shape(
@@ -3876,6 +4428,59 @@ static LIST_FUNCTIONS_RESPONSE_SHAPE: Shape = shape(
         members: &[
             member("NextMarker", Location::Body, &STRING_SHAPE),
             member("Functions", Location::Body, &FUNCTION_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_LAYER_VERSIONS_REQUEST_SHAPE: Shape = shape(
+    "ListLayerVersionsRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("CompatibleArchitecture", Location::QueryString, &ARCHITECTURE_SHAPE),
+            member("CompatibleRuntime", Location::QueryString, &RUNTIME_SHAPE),
+            member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_LAYER_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_LAYER_VERSIONS_RESPONSE_SHAPE: Shape = shape(
+    "ListLayerVersionsResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+            member("LayerVersions", Location::Body, &LAYER_VERSIONS_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_LAYERS_REQUEST_SHAPE: Shape = shape(
+    "ListLayersRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("CompatibleArchitecture", Location::QueryString, &ARCHITECTURE_SHAPE),
+            member("CompatibleRuntime", Location::QueryString, &RUNTIME_SHAPE),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_LAYER_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_LAYERS_RESPONSE_SHAPE: Shape = shape(
+    "ListLayersResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+            member("Layers", Location::Body, &LAYERS_LIST_SHAPE),
         ],
         payload: None,
         union: false,
@@ -3949,6 +4554,9 @@ static MASTER_REGION_SHAPE: Shape = shape(
     },
 );
 
+static MAX_LAYER_LIST_ITEMS_SHAPE: Shape =
+    shape("MaxLayerListItems", Kind::Integer { range: Bounds { min: Some(1), max: Some(50) } });
+
 static MAX_LIST_ITEMS_SHAPE: Shape =
     shape("MaxListItems", Kind::Integer { range: Bounds { min: Some(1), max: Some(10000) } });
 
@@ -3988,12 +4596,70 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE: Shape = shape(
     },
 );
 
+static ORGANIZATION_ID_SHAPE: Shape = shape(
+    "OrganizationId",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(34) },
+        pattern: Some(Pattern::new("o-[a-z0-9]{10,32}")),
+        values: &[],
+    },
+);
+
 static PACKAGE_TYPE_SHAPE: Shape =
     shape("PackageType", Kind::String { length: Bounds::NONE, pattern: None, values: &["Zip", "Image"] });
 
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY_SHAPE: Shape = shape(
     "PerExecutionEnvironmentMaxConcurrency",
     Kind::Integer { range: Bounds { min: Some(1), max: Some(1600) } },
+);
+
+static PUBLISH_LAYER_VERSION_REQUEST_SHAPE: Shape = shape(
+    "PublishLayerVersionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("Content", Location::Body, &LAYER_VERSION_CONTENT_INPUT_SHAPE).required(),
+            member("CompatibleArchitectures", Location::Body, &COMPATIBLE_ARCHITECTURES_SHAPE),
+            member("CompatibleRuntimes", Location::Body, &COMPATIBLE_RUNTIMES_SHAPE),
+            member("LicenseInfo", Location::Body, &LICENSE_INFO_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUBLISH_LAYER_VERSION_RESPONSE_SHAPE: Shape = shape(
+    "PublishLayerVersionResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("Content", Location::Body, &LAYER_VERSION_CONTENT_OUTPUT_SHAPE),
+            member("LayerArn", Location::Body, &LAYER_ARN_SHAPE),
+            member("LayerVersionArn", Location::Body, &LAYER_VERSION_ARN_SHAPE),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("CreatedDate", Location::Body, &TIMESTAMP_SHAPE),
+            member("Version", Location::Body, &LAYER_VERSION_NUMBER_SHAPE),
+            member("CompatibleArchitectures", Location::Body, &COMPATIBLE_ARCHITECTURES_SHAPE),
+            member("CompatibleRuntimes", Location::Body, &COMPATIBLE_RUNTIMES_SHAPE),
+            member("LicenseInfo", Location::Body, &LICENSE_INFO_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static REMOVE_LAYER_VERSION_PERMISSION_REQUEST_SHAPE: Shape = shape(
+    "RemoveLayerVersionPermissionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
+            member("VersionNumber", Location::Uri, &LAYER_VERSION_NUMBER_SHAPE).required(),
+            member("StatementId", Location::Uri, &STATEMENT_ID_SHAPE).required(),
+            member("RevisionId", Location::QueryString, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
 );
 
 static RESERVED_CONCURRENT_EXECUTIONS_SHAPE: Shape =
@@ -4244,6 +4910,15 @@ static STATE_REASON_CODE_SHAPE: Shape = shape(
             "IncompatibleAcceleratorInstanceTypes",
             "DependencyError",
         ],
+    },
+);
+
+static STATEMENT_ID_SHAPE: Shape = shape(
+    "StatementId",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(100) },
+        pattern: Some(Pattern::new("([a-zA-Z0-9-_]+)")),
+        values: &[],
     },
 );
 

@@ -7,7 +7,7 @@ use wire::{Context, Error};
 use super::{Target, validate, view};
 use crate::error::{Refusal, constraint, function_exists, invalid_parameter, not_supported};
 use crate::record::{FUNCTIONS, FunctionRecord, State, default_logging};
-use crate::{Lambda, shapes};
+use crate::{Lambda, layers, shapes};
 
 /// Stores the function as `Pending` and rings the bell: it is `Active` once its package is unpacked.
 pub async fn create(
@@ -21,6 +21,7 @@ pub async fn create(
         return Err(invalid_parameter("A function is created without a version or alias in its name."));
     }
     let zip = input.code.zip_file.clone().unwrap_or_default();
+    let layers = input.layers.clone().unwrap_or_default();
     let record = record(&lambda, &target, input)?;
     lambda.check_role(&record.scope, &record.role)?;
     let runtime_version = lambda.runtime_version(record.runtime)?;
@@ -34,9 +35,10 @@ pub async fn create(
     let created = lambda
         .store
         .write({
-            let record = record.clone();
             let code_bytes_max = limits::CODE_STORAGE_BYTES;
             move |tx| {
+                let record = FunctionRecord { layers: layers::resolve(tx, &cx, &layers)?, ..record };
+                layers::check_size(&record)?;
                 crate::account::check_code_storage(tx, &record, code_bytes_max)?;
                 if !tx.insert(&FUNCTIONS, record.key(), &record)? {
                     return Err(Refusal::from(function_exists(&record.name)));
@@ -75,6 +77,7 @@ fn record(
         role: input.role,
         description: input.description.unwrap_or_default(),
         code: crate::record::Code { sha256: domain::CodeRef(String::new()), size: 0, unpacked_size: 0 },
+        layers: Vec::new(),
         memory_mb: input.memory_size.map_or(Ok(limits::MEMORY_MB_DEFAULT), validate::memory_mb)?,
         timeout_seconds: input
             .timeout
@@ -127,7 +130,6 @@ fn refuse_unsupported(input: &shapes::CreateFunctionRequest) -> Result<(), Error
         vpc: input.vpc_config.as_ref(),
         dead_letter: input.dead_letter_config.as_ref(),
         kms_key_arn: input.kms_key_arn.as_deref(),
-        layers: input.layers.as_deref(),
         file_systems: input.file_system_configs.as_deref(),
         image: input.image_config.as_ref(),
         snap_start: input.snap_start.as_ref(),

@@ -19,4 +19,5 @@ pub use settle::{settle, settle_unfinished};
 pub use target::Target;
 pub use update_code::update_code;
 pub use update_configuration::update_configuration;
-pub use validate::tags as validate_tags;
+pub use validate::{runtime_ids, tags as validate_tags};
+pub use view::{code_sha256, timestamp};

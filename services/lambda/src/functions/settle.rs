@@ -1,15 +1,17 @@
 //! Puts what was written into effect: the same path after a call, and after a restart.
 
+use engine::package::UnpackError;
+
 use crate::Lambda;
 use crate::error::Refusal;
 use crate::record::{FUNCTIONS, FunctionRecord};
 
-/// Unpacks the record's package and marks the record settled, unless it was changed or deleted meanwhile: then whoever
-/// changed it settles it.
+/// Unpacks the record's package and layers and marks the record settled, unless it was changed or deleted meanwhile:
+/// then whoever changed it settles it.
 pub async fn settle(lambda: Lambda, record: FunctionRecord) {
-    let outcome = lambda.packages.unpacked(&record.code.sha256).await;
+    let outcome = unpack(&lambda, &record).await;
     let settled = match outcome {
-        Ok(_) => record.clone().settled(),
+        Ok(()) => record.clone().settled(),
         Err(error) => record.clone().failed(&error.to_string()),
     };
     let revision = record.revision;
@@ -28,6 +30,14 @@ pub async fn settle(lambda: Lambda, record: FunctionRecord) {
         Ok(()) => lambda.show(&record.scope, &record.name),
         Err(error) => tracing::error!(function = %record.arn(), %error, "function stays in transition"),
     }
+}
+
+async fn unpack(lambda: &Lambda, record: &FunctionRecord) -> Result<(), UnpackError> {
+    lambda.packages.unpacked(&record.code.sha256).await?;
+    if !record.layers.is_empty() {
+        lambda.packages.merged(&record.layer_codes()).await?;
+    }
+    Ok(())
 }
 
 /// After a start: every record that a previous run left in transition.

@@ -30,6 +30,7 @@ pub async fn update_code(
     if input.dry_run == Some(true) {
         let code = crate::inspect_package(zip).await?;
         let would_be = with_code(before, code, architecture, now);
+        crate::layers::check_size(&would_be)?;
         return Ok(view::configuration(&would_be, None));
     }
     let code = lambda.store_package(zip).await?;
@@ -39,6 +40,7 @@ pub async fn update_code(
             let before = target.expect(tx.get(&FUNCTIONS, target.key())?)?;
             check_can_change(&before, input.revision_id.as_deref())?;
             let after = before.updating(|before| with_code(before, code, architecture, now));
+            crate::layers::check_size(&after)?;
             crate::account::check_code_storage(tx, &after, limits::CODE_STORAGE_BYTES)?;
             tx.put(&FUNCTIONS, after.key(), &after)?;
             Ok::<_, Refusal>(after)

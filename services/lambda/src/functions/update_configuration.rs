@@ -5,7 +5,7 @@ use wire::{Context, Error};
 use super::{Target, validate, view};
 use crate::error::{Refusal, check_can_change, invalid_parameter, not_supported};
 use crate::record::{FUNCTIONS, FunctionRecord};
-use crate::{Lambda, shapes};
+use crate::{Lambda, layers, shapes};
 
 /// Replaces each member that was sent, wholesale, and keeps the others.
 pub async fn update_configuration(
@@ -17,7 +17,6 @@ pub async fn update_configuration(
         vpc: input.vpc_config.as_ref(),
         dead_letter: input.dead_letter_config.as_ref(),
         kms_key_arn: input.kms_key_arn.as_deref(),
-        layers: input.layers.as_deref(),
         file_systems: input.file_system_configs.as_deref(),
         image: input.image_config.as_ref(),
         snap_start: input.snap_start.as_ref(),
@@ -43,7 +42,10 @@ pub async fn update_configuration(
         .write(move |tx| {
             let before = target.expect(tx.get(&FUNCTIONS, target.key())?)?;
             check_can_change(&before, input.revision_id.as_deref())?;
+            let layers = input.layers.as_deref().map(|arns| layers::resolve(tx, &cx, arns)).transpose()?;
             let mut after = changed(before.clone(), input)?;
+            after.layers = layers.unwrap_or(after.layers);
+            layers::check_size(&after)?;
             after.runtime = runtime.unwrap_or(after.runtime);
             after.runtime_version = runtime_version.unwrap_or(after.runtime_version);
             after.last_modified = now;
@@ -92,7 +94,6 @@ pub struct Unsupported<'a> {
     pub vpc: Option<&'a shapes::VpcConfig>,
     pub dead_letter: Option<&'a shapes::DeadLetterConfig>,
     pub kms_key_arn: Option<&'a str>,
-    pub layers: Option<&'a [String]>,
     pub file_systems: Option<&'a [shapes::FileSystemConfig]>,
     pub image: Option<&'a shapes::ImageConfig>,
     pub snap_start: Option<&'a shapes::SnapStart>,
@@ -117,7 +118,6 @@ pub fn refuse_unsupported(asked: &Unsupported<'_>) -> Result<(), Error> {
             "DeadLetterConfig",
         ),
         (asked.kms_key_arn.is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
-        (asked.layers.is_some_and(|layers| !layers.is_empty()), "Layers"),
         (asked.file_systems.is_some_and(|systems| !systems.is_empty()), "FileSystemConfigs"),
         (asked.image.is_some_and(|image| *image != shapes::ImageConfig::default()), "ImageConfig"),
         (

@@ -63,6 +63,12 @@ const RETIRED_RUNTIMES: &[&str] = &[
     "provided",
 ];
 
+/// Every identifier that Lambda has or had.
+pub fn runtime_ids() -> impl Iterator<Item = &'static str> {
+    let current = Runtime::ALL.iter().map(|runtime| runtime.id());
+    RETIRED_RUNTIMES.iter().copied().chain(current).chain(["custom"])
+}
+
 /// `Runtime`
 pub fn runtime(id: &str) -> Result<Runtime, Error> {
     if let Ok(runtime) = id.parse() {

@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::{LogFormat, Qualifier, TracingMode};
+use domain::{LogFormat, Qualifier, Timestamp, TracingMode};
 
-use crate::record::{FunctionRecord, State, UpdateStatus};
+use crate::layers::LayerReference;
+use crate::record::{Code, FunctionRecord, State, UpdateStatus};
 use crate::shapes;
 
 /// `FunctionConfiguration`. The ARN is qualified only if the caller's request was.
@@ -36,8 +37,8 @@ pub fn summary(record: &FunctionRecord) -> shapes::FunctionConfiguration {
         description: Some(record.description.clone()),
         timeout: Some(record.timeout_seconds.cast_signed()),
         memory_size: Some(record.memory_mb.cast_signed()),
-        last_modified: Some(last_modified(record)),
-        code_sha256: Some(code_sha256(record)),
+        last_modified: Some(timestamp(record.last_modified)),
+        code_sha256: Some(code_sha256(&record.code)),
         version: Some("$LATEST".to_owned()),
         environment: record.environment.clone().map(|variables| shapes::EnvironmentResponse {
             variables: Some(variables),
@@ -58,6 +59,15 @@ pub fn summary(record: &FunctionRecord) -> shapes::FunctionConfiguration {
             optimization_status: Some(shapes::SnapStartOptimizationStatus::Off),
         }),
         logging_config: Some(logging(record)),
+        layers: (!record.layers.is_empty()).then(|| record.layers.iter().map(layer).collect()),
+        ..Default::default()
+    }
+}
+
+fn layer(reference: &LayerReference) -> shapes::Layer {
+    shapes::Layer {
+        arn: Some(reference.arn.clone()),
+        code_size: Some(i64::try_from(reference.code.size).unwrap_or(i64::MAX)),
         ..Default::default()
     }
 }
@@ -111,15 +121,14 @@ fn logging(record: &FunctionRecord) -> shapes::LoggingConfig {
 }
 
 /// `2026-11-20T17:38:59.000+0000`
-fn last_modified(record: &FunctionRecord) -> String {
-    let moment = jiff::Timestamp::from_millisecond(record.last_modified.epoch_ms())
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+pub fn timestamp(moment: Timestamp) -> String {
+    let moment = jiff::Timestamp::from_millisecond(moment.epoch_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     moment.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
 }
 
 /// The package's SHA-256 as Lambda prints it: base64.
-fn code_sha256(record: &FunctionRecord) -> String {
-    let hex = record.code.sha256.0.as_bytes();
+pub fn code_sha256(code: &Code) -> String {
+    let hex = code.sha256.0.as_bytes();
     let digit =
         |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
     let bytes: Vec<u8> =
