@@ -1,10 +1,12 @@
 //! Other people's installers, run so that what they make can be shown to functions.
 
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use domain::Family;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::interpreter::Interpreter;
 
@@ -20,6 +22,11 @@ pub fn command(program: &Path) -> Command {
         .env_remove("NODE_OPTIONS")
         .env_remove("PYTHONDONTWRITEBYTECODE")
         .current_dir("/");
+    // SAFETY: one system call, which is async-signal-safe.
+    unsafe {
+        // Whoever waits for it may be killed, and must not leave a download behind that nobody wants.
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+    }
     command
 }
 
@@ -35,7 +42,8 @@ pub fn npm_install(interpreters: &[Interpreter], cache: &Path, target: &Path) ->
     npm.env("PATH", path).arg("install").arg("--loglevel=error");
     npm.args(["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts", "--no-save"]);
     npm.arg("--cache").arg(cache);
-    npm.args(["--omit=dev", "--no-package-lock", "--fetch-retries=1", "--prefix"]).arg(target);
+    npm.args(["--omit=dev", "--no-package-lock", "--fetch-retries=1", "--fetch-timeout=20000", "--prefix"])
+        .arg(target);
     Some(npm)
 }
 
@@ -72,6 +80,13 @@ mod tests {
     use std::process::ExitStatus;
 
     use super::*;
+
+    #[test]
+    fn a_tool_ends_with_whoever_waits_for_it() {
+        let start = || command(Path::new("/bin/sleep")).arg("600").spawn().unwrap();
+        let mut tool = std::thread::spawn(start).join().unwrap();
+        assert_eq!(tool.wait().unwrap().signal(), Some(9));
+    }
 
     #[test]
     fn what_a_tool_said_is_told_in_one_line() {
