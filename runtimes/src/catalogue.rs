@@ -150,7 +150,12 @@ impl Catalogue {
         let cache_dir = options.cache_dir.clone();
         let clients = Clients::write(&cache_dir)
             .map_err(|source| DetectError { cache_dir: cache_dir.clone(), source })?;
-        let interpreters = best(find(options));
+        let mut interpreters = best(find(options));
+        // Without the client a virtual machine serves nothing: it needs one that can compile it, once.
+        let javas = interpreters.values().rev().map(Arc::as_ref).filter(|it| it.family == Family::Java);
+        if !clients.compile_java(javas) {
+            interpreters.retain(|(family, _), _| *family != Family::Java);
+        }
         let pythons = interpreters.values().filter(|interpreter| interpreter.family == Family::Python);
         let uncompiled = pythons.filter(|python| !clients.is_compiled(python)).collect();
         in_parallel(uncompiled, |python: &Arc<Interpreter>| clients.compile(python));
@@ -413,7 +418,7 @@ mod tests {
         check_refused(
             &exact,
             Runtime::Java21,
-            "runtime java21 is not served yet: it needs a JDK on this machine",
+            "there is no Java that can serve it; install a JDK 21 or later, for example with `apt install openjdk-21-jdk-headless`",
         );
         check_refused(&exact, Runtime::Ruby33, "runtime ruby3.3 is not served yet");
         check_refused(&exact, Runtime::DotNet8, "runtime dotnet8 is not served yet");
@@ -475,7 +480,8 @@ mod tests {
         assert!(of("python3.12")["path"].as_str().unwrap().ends_with("versions/3.12.1/bin/python3"));
         assert_eq!(of("python3.13")["status"], "nearest");
         assert_eq!(of("nodejs20.x")["status"], "missing");
-        assert_eq!(of("java21")["status"], "unsupported");
+        assert_eq!(of("java21")["status"], "missing");
+        assert_eq!(of("dotnet8")["status"], "unsupported");
         assert_eq!(of("provided.al2023")["status"], "exact");
         assert!(entries.iter().all(|entry| entry.note.is_some() == (entry.status != EntryStatus::Exact)));
     }

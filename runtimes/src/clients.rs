@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files;
 use crate::interpreter::{Interpreter, Version};
+use crate::java;
 
 /// One file of a runtime client.
 struct File {
@@ -16,6 +17,16 @@ struct File {
     /// Its name at `/var/runtime`.
     name: &'static str,
     text: &'static str,
+}
+
+macro_rules! java {
+    ($name:literal) => {
+        File {
+            family: Family::Java,
+            name: concat!("hearth/runtime/", $name),
+            text: include_str!(concat!("../java/hearth/runtime/", $name)),
+        }
+    };
 }
 
 const FILES: &[File] = &[
@@ -27,6 +38,17 @@ const FILES: &[File] = &[
     },
     // AWS's entry file has this name, and error messages show it: "Require stack:\n- /var/runtime/index.mjs".
     File { family: Family::Node, name: "index.mjs", text: include_str!("../nodejs/bootstrap.mjs") },
+    java!("Bean.java"),
+    java!("Binding.java"),
+    java!("Contexts.java"),
+    java!("Fault.java"),
+    java!("FunctionLoader.java"),
+    java!("Handler.java"),
+    java!("Handlers.java"),
+    java!("Json.java"),
+    java!("Log.java"),
+    java!("Main.java"),
+    java!("RuntimeApi.java"),
 ];
 
 /// The written clients.
@@ -80,6 +102,36 @@ impl Clients {
         }
     }
 
+    /// Where Java's client is once it is compiled.
+    pub fn java_classes(&self) -> PathBuf {
+        self.directory(Family::Java).join("classes")
+    }
+
+    /// Compiles Java's client, unless it is, with whichever of `javas` can. Whether it is compiled then.
+    pub fn compile_java<'a>(&self, javas: impl Iterator<Item = &'a Interpreter>) -> bool {
+        let directory = self.directory(Family::Java);
+        let sources: Vec<PathBuf> = FILES
+            .iter()
+            .filter(|file| file.family == Family::Java)
+            .map(|file| directory.join(file.name))
+            .collect();
+        let classes = self.java_classes();
+        let mut compiled = classes.is_dir();
+        for interpreter in javas {
+            if compiled {
+                break;
+            }
+            match java::compile(interpreter, &sources, &classes) {
+                Ok(()) => compiled = true,
+                Err(reason) => {
+                    let java = interpreter.executable.display();
+                    tracing::warn!(%java, %reason, "Java runtime client not compiled");
+                }
+            }
+        }
+        compiled
+    }
+
     /// A directory with nothing in it, to hide others with.
     pub fn empty(&self) -> PathBuf {
         self.directory.join("empty")
@@ -90,7 +142,8 @@ fn folder(family: Family) -> &'static str {
     match family {
         Family::Python => "python",
         Family::Node => "nodejs",
-        Family::Java | Family::Ruby | Family::DotNet | Family::Provided => "none",
+        Family::Java => "java",
+        Family::Ruby | Family::DotNet | Family::Provided => "none",
     }
 }
 

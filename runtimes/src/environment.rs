@@ -58,7 +58,11 @@ pub fn of_runtime(runtime: Runtime) -> BTreeMap<String, String> {
             );
             variables.insert("NODE_PATH".to_owned(), path);
         }
-        Family::Java | Family::Ruby | Family::DotNet | Family::Provided => {}
+        Family::Java | Family::Ruby => {
+            // Both take the encoding of everything from the locale, and few machines have the one that LANG names.
+            variables.insert("LC_ALL".to_owned(), "C.UTF-8".to_owned());
+        }
+        Family::DotNet | Family::Provided => {}
     }
     variables
 }
@@ -103,6 +107,7 @@ pub fn needs_fresh_start(version: &FunctionVersion) -> bool {
 fn read_at_start(name: &str) -> bool {
     const NAMES: &[&str] = &[
         "AWS_LAMBDA_EXEC_WRAPPER",
+        "BUNDLE_GEMFILE",
         "GLIBC_TUNABLES",
         "LANG",
         "LC_ALL",
@@ -112,7 +117,7 @@ fn read_at_start(name: &str) -> bool {
         "UV_THREADPOOL_SIZE",
         "PATH",
     ];
-    const PREFIXES: &[&str] = &["LD_", "PYTHON", "NODE_", "MALLOC_", "LC_"];
+    const PREFIXES: &[&str] = &["LD_", "PYTHON", "NODE_", "RUBY", "GEM_", "MALLOC_", "LC_"];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

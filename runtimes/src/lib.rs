@@ -13,6 +13,7 @@ mod environment;
 mod fetch;
 mod files;
 mod interpreter;
+mod java;
 mod libraries;
 mod probe;
 pub mod sdk;

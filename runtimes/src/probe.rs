@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::interpreter::{Interpreter, Version};
 use crate::libraries;
-use crate::table::Language;
+use crate::table::{Answer, Language};
 
 /// How long a candidate may take to describe itself. Interpreters take 10 to 100 ms, on a busy machine ten times that.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,18 +47,42 @@ struct Description {
 
 /// Runs `candidate` and learns what it is.
 pub fn probe(family: Family, language: &Language, candidate: &Path, timeout: Duration) -> Finding {
-    let Some(answer) = ask(candidate, language.describe, timeout) else { return Finding::Silent };
-    match serde_json::from_slice::<Description>(&answer) {
-        Ok(description) => judge(family, language, description),
-        Err(_) => Finding::Nothing,
-    }
+    let Some(answer) = ask(candidate, language, timeout) else { return Finding::Silent };
+    let description = match language.answer {
+        Answer::Json => serde_json::from_slice(&answer).ok(),
+        Answer::JavaProperties => of_java(&String::from_utf8_lossy(&answer)),
+    };
+    description.map_or(Finding::Nothing, |description| judge(family, language, description))
+}
+
+/// Reads lines such as `    java.version = 17.0.15`.
+fn of_java(properties: &str) -> Option<Description> {
+    let property = |name: &str| {
+        let mut lines = properties.lines().filter_map(|line| line.trim().split_once(" = "));
+        lines.find(|(key, _)| *key == name).map(|(_, value)| value)
+    };
+    let prefix = PathBuf::from(property("java.home")?);
+    let version = property("java.version")?;
+    let (numbers, stage) = version.split_once('-').unwrap_or((version, ""));
+    let mut numbers = numbers.split(['.', '_']).map(|number| number.parse().ok());
+    let mut next = || numbers.next().unwrap_or(Some(0));
+    Some(Description {
+        version: Version::from((next()?, next()?, next()?)),
+        is_final: stage.is_empty(),
+        implementation: "java".to_owned(),
+        variant: String::new(),
+        executable: prefix.join("bin/java"),
+        libraries: vec![prefix.clone()],
+        prefix,
+        hidden: Vec::new(),
+    })
 }
 
 fn judge(family: Family, language: &Language, description: Description) -> Finding {
     let Description { version, is_final, implementation, variant, executable, prefix, libraries, hidden } =
         description;
     // A free-threaded or debugging build is another binary interface: packages built for Lambda do not load in it.
-    let serves = matches!(implementation.as_str(), "cpython" | "node")
+    let serves = matches!(implementation.as_str(), "cpython" | "node" | "java")
         && variant.is_empty()
         && is_final
         && language.lines.contains(&(language.line)(version))
@@ -70,7 +94,9 @@ fn judge(family: Family, language: &Language, description: Description) -> Findi
     let standard_library: Vec<PathBuf> =
         libraries.into_iter().filter(|directory| directory.is_dir()).collect();
     let hidden = hidden.into_iter().filter(|directory| directory.is_dir()).collect();
-    let shared_libraries = libraries::needed(&executable, &standard_library);
+    let mut shared_libraries = libraries::needed(&executable, &standard_library);
+    // A whole prefix brings its own.
+    shared_libraries.retain(|library| family != Family::Java || !library.path.starts_with(&prefix));
     Finding::Interpreter(Interpreter {
         family,
         version,
@@ -83,10 +109,20 @@ fn judge(family: Family, language: &Language, description: Description) -> Findi
 }
 
 /// What the program prints, empty if it cannot be run; `None` if it does not end in time.
-fn ask(program: &Path, arguments: &[&str], timeout: Duration) -> Option<Vec<u8>> {
-    let mut command = Command::new(program);
+fn ask(program: &Path, language: &Language, timeout: Duration) -> Option<Vec<u8>> {
+    let mut command = match language.answer {
+        Answer::Json => Command::new(program),
+        Answer::JavaProperties => {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(program);
+            shell
+        }
+    };
     // A project's version file in the current directory must not choose for a shim, nor a preload change the answer.
-    command.args(arguments).current_dir("/").env_remove("NODE_OPTIONS").env_remove("LD_PRELOAD");
+    command.args(language.describe).current_dir("/");
+    for variable in ["NODE_OPTIONS", "LD_PRELOAD", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"] {
+        command.env_remove(variable);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
     let Ok(mut child) = command.spawn() else { return Some(Vec::new()) };
     let answer = read_within(&mut child, timeout);
@@ -143,6 +179,25 @@ mod tests {
         };
         assert_eq!(found.version.to_string(), "3.12.1");
         assert_eq!(found.prefix, Path::new("/opt/p"));
+    }
+
+    #[test]
+    fn a_virtual_machine_shows_its_properties() {
+        for (version, expected, is_final) in [
+            ("17.0.15", (17, 0, 15), true),
+            ("21", (21, 0, 0), true),
+            ("11.0.2.1", (11, 0, 2), true),
+            ("26-ea", (26, 0, 0), false),
+            ("1.8.0_402", (1, 8, 0), true),
+        ] {
+            let shown = format!(
+                "Property settings:\n    java.home = /opt/jdk\n    java.io.tmpdir = /tmp\n    java.version = {version}\n\nopenjdk"
+            );
+            let description = of_java(&shown).unwrap();
+            assert_eq!((description.version, description.is_final), (Version::from(expected), is_final));
+            assert_eq!(description.executable, Path::new("/opt/jdk/bin/java"));
+        }
+        assert!(of_java("java: command not found").is_none());
     }
 
     #[test]

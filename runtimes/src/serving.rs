@@ -11,6 +11,7 @@ use crate::choice::Fit;
 use crate::clients::Clients;
 use crate::environment;
 use crate::interpreter::Interpreter;
+use crate::java;
 use crate::libraries::{self, Library};
 use crate::sdk;
 
@@ -18,6 +19,8 @@ use crate::sdk;
 const LANG: &str = "/var/lang";
 /// Where a runtime client is in a sandbox.
 const RUNTIME: &str = "/var/runtime";
+/// Where Java's client is in a sandbox.
+const JAVA_CLASSES: &str = "/var/runtime/classes";
 /// Where a package's `bootstrap` may be, in the order it is looked for.
 const BOOTSTRAPS: &[&str] = &["/var/task/bootstrap", "/opt/bootstrap"];
 
@@ -89,6 +92,9 @@ impl Serving {
     }
 
     fn with_interpreter(&self, base: TemplateSpec, interpreter: &Interpreter) -> TemplateSpec {
+        if interpreter.family == Family::Java {
+            return with_java(base, interpreter);
+        }
         let program = program_name(interpreter);
         let inside = Path::new(LANG).join("bin").join(&program);
         let mut template = if libraries::in_base(&interpreter.executable) {
@@ -147,7 +153,8 @@ impl Serving {
                     .symlink("/opt/nodejs/node_modules", "/var/node_modules")
                     .symlink(format!("{RUNTIME}/node_modules"), "/node_modules")
             }
-            Family::Java | Family::Ruby | Family::DotNet | Family::Provided => template,
+            Family::Java => template.bind(self.clients.java_classes(), JAVA_CLASSES),
+            Family::Ruby | Family::DotNet | Family::Provided => template,
         }
     }
 
@@ -194,7 +201,12 @@ impl Serving {
                 argv.push(format!("{RUNTIME}/index.mjs"));
                 argv
             }
-            Family::Java | Family::Ruby | Family::DotNet | Family::Provided => Vec::new(),
+            Family::Java => {
+                let mut argv = vec![program];
+                argv.extend(java::options(memory_mib, JAVA_CLASSES));
+                argv
+            }
+            Family::Ruby | Family::DotNet | Family::Provided => Vec::new(),
         }
     }
 }
@@ -212,6 +224,7 @@ fn inside_lang(path: &Path, prefix: &Path) -> PathBuf {
 fn family_label(runtime: Runtime) -> &'static str {
     match runtime.family() {
         Family::Node => "nodejs",
+        Family::Java => "java",
         _ => "python",
     }
 }
@@ -219,8 +232,29 @@ fn family_label(runtime: Runtime) -> &'static str {
 fn program_name(interpreter: &Interpreter) -> String {
     match interpreter.family {
         Family::Python => format!("python{}.{}", interpreter.version.major, interpreter.version.minor),
+        Family::Java => "java".to_owned(),
         _ => "node".to_owned(),
     }
+}
+
+/// A JDK is one directory, with nothing in it but itself, and what its links lead to.
+fn with_java(base: TemplateSpec, java: &Interpreter) -> TemplateSpec {
+    let template = if libraries::in_base(&java.prefix) {
+        base.symlink(&java.executable, format!("{LANG}/bin/java"))
+    } else {
+        base.bind(&java.prefix, LANG)
+    };
+    let configuration = java::configuration(&java.prefix).into_iter();
+    let template = configuration.fold(template, |template, file| {
+        let host = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        template.bind(host, file)
+    });
+    let libraries = java.shared_libraries.iter();
+    libraries.fold(template, |template, library| {
+        let host = std::fs::canonicalize(&library.path).unwrap_or_else(|_| library.path.clone());
+        // Beside the client and not beneath LANG, which is the host's directory: LD_LIBRARY_PATH has both.
+        template.bind(host, format!("{RUNTIME}/lib/{}", library.name))
+    })
 }
 
 fn aliases(family: Family) -> &'static [&'static str] {

@@ -28,8 +28,10 @@ pub struct Language {
     /// Where version managers and people put it. `~` is the home directory of whoever started Hearth, `$NAME` a
     /// variable of their environment, `*` one directory of any name.
     pub places: &'static [&'static str],
-    /// Arguments that make it describe itself, as JSON, on standard output.
+    /// Arguments that make it describe itself.
     pub describe: &'static [&'static str],
+    /// How it does so.
+    pub answer: Answer,
     /// The versions that the runtime client speaks to, as [`Language::line`] counts them.
     pub lines: std::ops::RangeInclusive<u32>,
     /// The number that tells the family's versions apart: Python's minor, Node's major.
@@ -38,6 +40,15 @@ pub struct Language {
     pub how_to_get: fn(&str) -> String,
     /// The npm package that has the program of a version in it, for a machine's architecture as Rust names it.
     pub npm_package: fn(&str) -> Option<&'static str>,
+}
+
+/// How an interpreter describes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// With JSON on standard output.
+    Json,
+    /// As a Java virtual machine shows its properties, on standard error.
+    JavaProperties,
 }
 
 /// How `family` is run.
@@ -54,7 +65,7 @@ pub fn how(family: Family) -> &'static How {
 
 /// The families that an interpreter of the host serves.
 pub fn languages() -> impl Iterator<Item = (Family, &'static Language)> {
-    [Family::Python, Family::Node].into_iter().filter_map(|family| match how(family) {
+    [Family::Python, Family::Node, Family::Java].into_iter().filter_map(|family| match how(family) {
         How::Interpreter(language) => Some((family, language)),
         How::Package | How::NotServed { .. } => None,
     })
@@ -123,6 +134,7 @@ static PYTHON: How = How::Interpreter(Language {
          'executable': getattr(sys, '_base_executable', sys.executable), 'prefix': sys.base_prefix,\n\
          'libraries': sorted(stdlib), 'hidden': site.getsitepackages([sys.base_prefix, sys.base_exec_prefix])}))",
     ],
+    answer: Answer::Json,
     lines: 9..=15,
     line: |version| version.minor,
     how_to_get: |version| {
@@ -163,6 +175,7 @@ static NODE: How = How::Interpreter(Language {
          implementation: process.release.name, variant: '', executable: process.execPath, \
          prefix: require('path').dirname(require('path').dirname(process.execPath)), libraries: [], hidden: []})",
     ],
+    answer: Answer::Json,
     lines: 18..=26,
     line: |version| version.major,
     how_to_get: |version| format!("install Node.js {version}, for example with `fnm install {version}`"),
@@ -174,7 +187,41 @@ static NODE: How = How::Interpreter(Language {
     },
 });
 
-static JAVA: How = How::NotServed { needs: "a JDK on this machine and Hearth's Java runtime client" };
+static JAVA: How = How::Interpreter(Language {
+    name: "Java",
+    programs: &["java"],
+    places: &[
+        "$JAVA_HOME/bin/java",
+        "/usr/lib/jvm/*/bin/java",
+        "/usr/lib64/jvm/*/bin/java",
+        "/usr/local/lib/jvm/*/bin/java",
+        "/usr/java/*/bin/java",
+        "$SDKMAN_DIR/candidates/java/*/bin/java",
+        "~/.sdkman/candidates/java/*/bin/java",
+        "~/.jdks/*/bin/java",
+        "~/.gradle/jdks/*/bin/java",
+        "~/.jabba/jdk/*/bin/java",
+        "$ASDF_DATA_DIR/installs/java/*/bin/java",
+        "~/.asdf/installs/java/*/bin/java",
+        "$MISE_DATA_DIR/installs/java/*/bin/java",
+        "~/.local/share/mise/installs/java/*/bin/java",
+        "/home/linuxbrew/.linuxbrew/opt/*/libexec/bin/java",
+        "/opt/*/bin/java",
+        "/opt/java/*/bin/java",
+    ],
+    describe: &["-XshowSettings:properties", "-version"],
+    answer: Answer::JavaProperties,
+    lines: 11..=27,
+    line: |version| version.major,
+    how_to_get: |version| {
+        let jdk = if version == "8" { "11" } else { version };
+        format!(
+            "install a JDK {jdk} or later, for example with `apt install openjdk-{jdk}-jdk-headless` or `sdk install java`"
+        )
+    },
+    npm_package: |_| None,
+});
+
 static RUBY: How = How::NotServed { needs: "Ruby on this machine and Hearth's Ruby runtime client" };
 static DOTNET: How = How::NotServed { needs: ".NET on this machine and Hearth's .NET runtime client" };
 
@@ -187,14 +234,15 @@ mod tests {
         for runtime in Runtime::ALL {
             if let How::Interpreter(language) = how(runtime.family()) {
                 let line = line(*runtime).unwrap();
-                assert!(language.lines.contains(&line), "{runtime}: {line}");
+                // Java 8 is served by a later one.
+                assert!(language.lines.contains(&line) || line == 8, "{runtime}: {line}");
             }
         }
     }
 
     #[test]
     fn families_that_are_not_served_say_what_they_need() {
-        for family in [Family::Java, Family::Ruby, Family::DotNet] {
+        for family in [Family::Ruby, Family::DotNet] {
             assert!(matches!(how(family), How::NotServed { needs } if !needs.is_empty()));
         }
     }

@@ -54,7 +54,8 @@ pub fn as_runtime(runtime: Runtime, test: impl Fn(&Machine)) {
 }
 
 fn each_mode(serving: &Serving, test: impl Fn(&Machine)) {
-    for mode in [Mode::Plain, Mode::Stem] {
+    let modes: &[Mode] = if serving.can_be_stem() { &[Mode::Plain, Mode::Stem] } else { &[Mode::Plain] };
+    for &mode in modes {
         let machine = Machine { serving: serving.clone(), mode };
         eprintln!("{} {mode:?}", machine.serving.version_label());
         test(&machine);
@@ -85,6 +86,19 @@ impl Machine {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
+        self.start_at(place, handler, variables)
+    }
+
+    /// Starts a function of what is in `directory`.
+    pub fn start_copy(&self, directory: &Path, handler: &str, variables: &[(&str, &str)]) -> Function {
+        let place = tempfile::tempdir().unwrap();
+        let task = place.path().canonicalize().unwrap().join("task");
+        assert!(Command::new("cp").arg("-r").args([directory, &task]).status().unwrap().success());
+        self.start_at(place, handler, variables)
+    }
+
+    fn start_at(&self, place: tempfile::TempDir, handler: &str, variables: &[(&str, &str)]) -> Function {
+        let task = place.path().canonicalize().unwrap().join("task");
         let api = Api::start();
         let base = self.base_environment(&api, &task);
         let mut own = own_environment(handler);
@@ -102,7 +116,12 @@ impl Machine {
         let template = self.serving.template();
         let client = outside(
             &template,
-            if self.is_node() { "/var/runtime/index.mjs" } else { "/var/runtime/bootstrap.py" },
+            match self.serving.runtime().family() {
+                Family::Node => "/var/runtime/index.mjs",
+                Family::Java => "/var/runtime/classes",
+                Family::Ruby => "/var/runtime/bootstrap.rb",
+                _ => "/var/runtime/bootstrap.py",
+            },
         );
         let runtime_dir = client.parent().unwrap().to_str().unwrap().to_owned();
         let mut base = self.serving.command(512).env;
@@ -152,10 +171,6 @@ impl Machine {
             specialise(ours, &own, handler, &output);
         }
         (child, output)
-    }
-
-    pub fn is_node(&self) -> bool {
-        self.serving.runtime().family() == Family::Node
     }
 }
 

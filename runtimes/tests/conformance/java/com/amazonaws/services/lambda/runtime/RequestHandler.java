@@ -1,0 +1,6 @@
+package com.amazonaws.services.lambda.runtime;
+
+/** The shape of the type of the same name in aws-lambda-java-core, which functions bring: tests have no Maven. */
+public interface RequestHandler<I, O> {
+    O handleRequest(I input, Context context);
+}
