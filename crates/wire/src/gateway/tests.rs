@@ -2,6 +2,7 @@
 
 mod auth;
 mod bounds;
+mod streams;
 mod tiny;
 
 use std::time::Duration;
