@@ -368,10 +368,12 @@ impl Environment {
 
     async fn destroy(&mut self) {
         self.drain();
-        self.parked = None;
         if let Some(cell) = self.cell.take() {
             cell.destroy().await;
         }
+        // Not before: a runtime that lives to see its call for an event fail complains, in the log of a function that may
+        // have been deleted, and its log group with it.
+        self.parked = None;
         self.drain();
         self.follow_ups.push_back(Event::Destroyed);
     }

@@ -188,10 +188,13 @@ impl Cell for FakeCell {
         Usage { memory_bytes: 20 << 20, memory_bytes_max: 30 << 20, oom_kills }
     }
 
+    /// It takes a moment, in which the script still runs.
     fn destroy(self: Box<Self>) -> BoxFuture<'static, ()> {
-        self.abort();
-        self.counts.destroyed.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async {})
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            self.abort();
+            self.counts.destroyed.fetch_add(1, Ordering::SeqCst);
+        })
     }
 }
 

@@ -93,3 +93,25 @@ async fn a_full_log_channel_does_not_hold_up_invocations_that_do_not_print() {
         engine.invoke(fixture.invocation("{}")).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn the_end_of_an_idle_environment_is_no_failure_to_its_runtime() {
+    let fake = Fake::new(|inside: Inside| async move {
+        let mut api = inside.connect().await;
+        let event = api.next().await;
+        api.respond(&event.request_id, b"1").await;
+        let answered = api.request("GET", "/2018-06-01/runtime/invocation/next", "", b"").await;
+        inside.print(&format!("answered {}\n", answered.status)).await;
+        inside.hang().await
+    });
+    let mut fixture = Fixture::start(fake);
+    fixture.invoke("").await.unwrap();
+    fixture.lines_until("REPORT RequestId").await;
+    fixture.engine.shutdown(Duration::from_secs(10)).await;
+    drop(fixture.engine);
+    let mut said = Vec::new();
+    while let Ok(line) = fixture.logs.try_recv() {
+        said.push(line.message);
+    }
+    assert_eq!(said, Vec::<String>::new());
+}
