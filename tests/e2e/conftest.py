@@ -26,6 +26,8 @@ HERE = Path(__file__).parent
 FUNCTIONS = HERE / "functions"
 BINARY = os.environ.get("HEARTH_BIN", str(HERE.parents[1] / "target" / "debug" / "hearth"))
 REGION = "us-east-1"
+# The server that the session's tests share, once there is one.
+SHARED = []
 
 LAMBDA_TRUST = json.dumps(
     {
@@ -198,6 +200,7 @@ def free_port():
 def server():
     """A server that all tests of a session share: each uses names of its own."""
     running = Server()
+    SHARED.append(running)
     yield running
     code = running.stop()
     assert code == 0, f"the server did not end cleanly:\n{running.printed()}"
@@ -230,4 +233,7 @@ def pytest_terminal_summary(terminalreporter):
     stats = terminalreporter.stats
     count = {kind: len(stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped")}
     failed = count["failed"] + count["error"]
+    for server in SHARED if failed else []:
+        terminalreporter.write_sep("-", "the end of what the shared server printed")
+        terminalreporter.write_line(server.printed()[-5000:])
     terminalreporter.write_line(f"{count['passed']} passed, {failed} failed, {count['skipped']} skipped")
