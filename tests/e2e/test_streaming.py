@@ -77,6 +77,12 @@ const untilOpen = async (arn, gate) => {
 };
 export const handler = awslambda.streamifyResponse(async (event, stream, context) => {
   console.log('streaming for', context.awsRequestId);
+  if (event.empty) return void stream.end();
+  if (event.http) {
+    const answer = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { a: 'b' } });
+    answer.write('body');
+    return void answer.end();
+  }
   if (event.early) throw new RangeError('too early');
   stream.setContentType('text/plain');
   stream.write('first');
@@ -154,6 +160,19 @@ def test_nodes_streamifyresponse_streams(node):
     tail = base64.b64decode(complete.pop("LogResult")).decode()
     assert (written, complete) == (b"second", {})
     assert "streaming for" in tail and "REPORT RequestId" in tail and "Billed Duration" in tail
+
+
+def test_nodes_httpresponsestream_puts_status_and_headers_first(node):
+    response = node.stream({"http": True})
+    content_type = response["ResponseMetadata"]["HTTPHeaders"]["x-amzn-remapped-content-type"]
+    assert content_type == "application/vnd.awslambda.http-integration-response"
+    written, complete = rest(iter(response["EventStream"]))
+    prelude, body = written.split(b"\0" * 8)
+    assert (json.loads(prelude), body, complete) == ({"statusCode": 201, "headers": {"a": "b"}}, b"body", {})
+
+
+def test_a_response_without_a_part(node):
+    assert node.complete({"empty": True}) == (b"", {})
 
 
 def test_errors_before_and_amid_a_response_end_it(node):
