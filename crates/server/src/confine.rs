@@ -1,13 +1,14 @@
 //! After the launcher is started the server needs no privilege: it gives up all of them for good.
 //!
-//! No capability, no new privileges through exec, and with Landlock no write outside the directories it was given.
+//! No capability, no new privileges through exec, and with Landlock no write outside the directories it was given, no
+//! signal to a process that it did not start since, and no abstract socket of theirs.
 //! Called before there is any thread, since each of these is a property of a thread.
 
 use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
-    RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus,
+    RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
@@ -46,7 +47,9 @@ fn restrict_files(writable: &Writable) -> anyhow::Result<bool> {
     let abi = ABI::V3;
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(abi))?;
+        .handle_access(AccessFs::from_all(abi))?
+        // Since 6.12. A server that runs as root may otherwise end any other service of root's, capabilities or not.
+        .scope(Scope::from_all(ABI::V6))?;
     let mut ruleset = ruleset.create()?.add_rule(beneath(Path::new("/"), AccessFs::from_read(abi))?)?;
     for path in writable.beneath.iter().filter(|path| path.exists()) {
         ruleset = ruleset.add_rule(beneath(path, AccessFs::from_all(abi))?)?;
@@ -102,6 +105,31 @@ mod tests {
         inside.unwrap();
         if confinement == Confinement::Full {
             assert_eq!(outside.unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn a_confined_thread_signals_no_process_from_before() {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+        let can_scope = (numbers.next(), numbers.next()) >= (Some(6), Some(12));
+        let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&other);
+        let (confinement, others, own) = std::thread::spawn(move || {
+            let confinement = confine(&Writable::default()).unwrap();
+            let others = rustix::process::test_kill_process(pid);
+            let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+            let own = child.kill();
+            child.wait().unwrap();
+            (confinement, others, own)
+        })
+        .join()
+        .unwrap();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        own.unwrap();
+        if can_scope && confinement == Confinement::Full {
+            assert_eq!(others, Err(rustix::io::Errno::PERM));
         }
     }
 
