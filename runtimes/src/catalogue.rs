@@ -420,7 +420,7 @@ mod tests {
             Runtime::Java21,
             "there is no Java that can serve it; install a JDK 21 or later, for example with `apt install openjdk-21-jdk-headless`",
         );
-        check_refused(&exact, Runtime::Ruby33, "runtime ruby3.3 is not served yet");
+        check_refused(&exact, Runtime::Ruby33, "there is no Ruby that can serve it; install Ruby 3.3");
         check_refused(&exact, Runtime::DotNet8, "runtime dotnet8 is not served yet");
     }
 

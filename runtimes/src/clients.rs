@@ -38,6 +38,7 @@ const FILES: &[File] = &[
     },
     // AWS's entry file has this name, and error messages show it: "Require stack:\n- /var/runtime/index.mjs".
     File { family: Family::Node, name: "index.mjs", text: include_str!("../nodejs/bootstrap.mjs") },
+    File { family: Family::Ruby, name: "bootstrap.rb", text: include_str!("../ruby/bootstrap.rb") },
     java!("Bean.java"),
     java!("Binding.java"),
     java!("Contexts.java"),
@@ -143,7 +144,8 @@ fn folder(family: Family) -> &'static str {
         Family::Python => "python",
         Family::Node => "nodejs",
         Family::Java => "java",
-        Family::Ruby | Family::DotNet | Family::Provided => "none",
+        Family::Ruby => "ruby",
+        Family::DotNet | Family::Provided => "none",
     }
 }
 

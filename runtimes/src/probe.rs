@@ -82,7 +82,7 @@ fn judge(family: Family, language: &Language, description: Description) -> Findi
     let Description { version, is_final, implementation, variant, executable, prefix, libraries, hidden } =
         description;
     // A free-threaded or debugging build is another binary interface: packages built for Lambda do not load in it.
-    let serves = matches!(implementation.as_str(), "cpython" | "node" | "java")
+    let serves = matches!(implementation.as_str(), "cpython" | "node" | "java" | "ruby")
         && variant.is_empty()
         && is_final
         && language.lines.contains(&(language.line)(version))
@@ -120,7 +120,15 @@ fn ask(program: &Path, language: &Language, timeout: Duration) -> Option<Vec<u8>
     };
     // A project's version file in the current directory must not choose for a shim, nor a preload change the answer.
     command.args(language.describe).current_dir("/");
-    for variable in ["NODE_OPTIONS", "LD_PRELOAD", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"] {
+    for variable in [
+        "NODE_OPTIONS",
+        "LD_PRELOAD",
+        "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "_JAVA_OPTIONS",
+        "RUBYOPT",
+        "RUBYLIB",
+    ] {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);

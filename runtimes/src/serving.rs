@@ -105,7 +105,12 @@ impl Serving {
         };
         let outside_base = |directory: &&PathBuf| !libraries::in_base(directory);
         for directory in interpreter.standard_library.iter().filter(outside_base) {
-            template = template.bind(directory, inside_lang(directory, &interpreter.prefix));
+            // Most Rubies look for their library at the very place they were built for.
+            let inside = match interpreter.family {
+                Family::Ruby => directory.clone(),
+                _ => inside_lang(directory, &interpreter.prefix),
+            };
+            template = template.bind(directory, inside);
         }
         for library in &interpreter.shared_libraries {
             let host = std::fs::canonicalize(&library.path).unwrap_or_else(|_| library.path.clone());
@@ -154,7 +159,8 @@ impl Serving {
                     .symlink(format!("{RUNTIME}/node_modules"), "/node_modules")
             }
             Family::Java => template.bind(self.clients.java_classes(), JAVA_CLASSES),
-            Family::Ruby | Family::DotNet | Family::Provided => template,
+            Family::Ruby => template.bind(client.join("bootstrap.rb"), format!("{RUNTIME}/bootstrap.rb")),
+            Family::DotNet | Family::Provided => template,
         }
     }
 
@@ -206,7 +212,8 @@ impl Serving {
                 argv.extend(java::options(memory_mib, JAVA_CLASSES));
                 argv
             }
-            Family::Ruby | Family::DotNet | Family::Provided => Vec::new(),
+            Family::Ruby => vec![program, format!("{RUNTIME}/bootstrap.rb")],
+            Family::DotNet | Family::Provided => Vec::new(),
         }
     }
 }
@@ -225,6 +232,7 @@ fn family_label(runtime: Runtime) -> &'static str {
     match runtime.family() {
         Family::Node => "nodejs",
         Family::Java => "java",
+        Family::Ruby => "ruby",
         _ => "python",
     }
 }
@@ -233,6 +241,7 @@ fn program_name(interpreter: &Interpreter) -> String {
     match interpreter.family {
         Family::Python => format!("python{}.{}", interpreter.version.major, interpreter.version.minor),
         Family::Java => "java".to_owned(),
+        Family::Ruby => "ruby".to_owned(),
         _ => "node".to_owned(),
     }
 }

@@ -19,7 +19,7 @@ pub const STEM_FD: i32 = 3;
 impl Serving {
     /// Whether the runtime's client knows how to be a stem.
     pub fn can_be_stem(&self) -> bool {
-        matches!(self.runtime().family(), Family::Python | Family::Node)
+        matches!(self.runtime().family(), Family::Python | Family::Node | Family::Ruby)
     }
 }
 

@@ -65,14 +65,21 @@ pub fn how(family: Family) -> &'static How {
 
 /// The families that an interpreter of the host serves.
 pub fn languages() -> impl Iterator<Item = (Family, &'static Language)> {
-    [Family::Python, Family::Node, Family::Java].into_iter().filter_map(|family| match how(family) {
-        How::Interpreter(language) => Some((family, language)),
-        How::Package | How::NotServed { .. } => None,
+    [Family::Python, Family::Node, Family::Java, Family::Ruby].into_iter().filter_map(|family| {
+        match how(family) {
+            How::Interpreter(language) => Some((family, language)),
+            How::Package | How::NotServed { .. } => None,
+        }
     })
 }
 
-/// The number that tells `runtime` from the others of its family: 12 for `python3.12`, 20 for `nodejs20.x`.
+/// The number that tells `runtime` from the others of its family: 12 for `python3.12`, 20 for `nodejs20.x`, 304 for
+/// `ruby3.4`.
 pub fn line(runtime: Runtime) -> Option<u32> {
+    if runtime.family() == Family::Ruby {
+        let (major, minor) = runtime.language_version().split_once('.')?;
+        return Some(major.parse::<u32>().ok()? * 100 + minor.parse::<u32>().ok()?);
+    }
     runtime.language_version().rsplit('.').next()?.parse().ok()
 }
 
@@ -222,7 +229,42 @@ static JAVA: How = How::Interpreter(Language {
     npm_package: |_| None,
 });
 
-static RUBY: How = How::NotServed { needs: "Ruby on this machine and Hearth's Ruby runtime client" };
+static RUBY: How = How::Interpreter(Language {
+    name: "Ruby",
+    programs: &["ruby", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"],
+    places: &[
+        "$RBENV_ROOT/versions/*/bin/ruby",
+        "~/.rbenv/versions/*/bin/ruby",
+        "~/.rvm/rubies/*/bin/ruby",
+        "/usr/local/rvm/rubies/*/bin/ruby",
+        "~/.rubies/*/bin/ruby",
+        "/opt/rubies/*/bin/ruby",
+        "$ASDF_DATA_DIR/installs/ruby/*/bin/ruby",
+        "~/.asdf/installs/ruby/*/bin/ruby",
+        "$MISE_DATA_DIR/installs/ruby/*/bin/ruby",
+        "~/.local/share/mise/installs/ruby/*/bin/ruby",
+        "/home/linuxbrew/.linuxbrew/opt/*/bin/ruby",
+        "/opt/*/bin/ruby",
+    ],
+    describe: &[
+        "--disable=gems,rubyopt",
+        "-rrbconfig",
+        "-rjson",
+        "-e",
+        "c = RbConfig::CONFIG\n\
+         libraries = [c['rubylibdir'], c['rubyarchdir']].uniq\n\
+         puts JSON.generate(version: RUBY_VERSION.split('.').first(3).map(&:to_i), final: RUBY_PATCHLEVEL >= 0,\n\
+         implementation: RUBY_ENGINE, variant: '', executable: RbConfig.ruby, prefix: c['prefix'],\n\
+         libraries: libraries, hidden: [])",
+    ],
+    answer: Answer::Json,
+    lines: 207..=410,
+    line: |version| version.major * 100 + version.minor,
+    how_to_get: |version| {
+        format!("install Ruby {version}, for example with `rbenv install {version}` or `apt install ruby`")
+    },
+    npm_package: |_| None,
+});
 static DOTNET: How = How::NotServed { needs: ".NET on this machine and Hearth's .NET runtime client" };
 
 #[cfg(test)]
@@ -242,8 +284,6 @@ mod tests {
 
     #[test]
     fn families_that_are_not_served_say_what_they_need() {
-        for family in [Family::Ruby, Family::DotNet] {
-            assert!(matches!(how(family), How::NotServed { needs } if !needs.is_empty()));
-        }
+        assert!(matches!(how(Family::DotNet), How::NotServed { needs } if !needs.is_empty()));
     }
 }

@@ -5,3 +5,4 @@ mod java;
 mod machine;
 mod node;
 mod python;
+mod ruby;
