@@ -162,7 +162,7 @@ def test_a_function_deleted_while_it_runs_finishes_and_its_name_is_free(server):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(server.invoke, name, 1)
         # It has begun when its line is there.
-        eventually(lambda: len(messages(server, f"/aws/lambda/{name}", "START")) == 2)
+        eventually(lambda: len(messages(server, f"/aws/lambda/{name}", '"START RequestId"')) == 2)
         server.client("lambda").delete_function(FunctionName=name)
         error = refused(server.client("lambda").invoke, FunctionName=name)["Error"]
         assert error["Code"] == "ResourceNotFoundException"
@@ -188,7 +188,7 @@ def test_a_throttled_caller_learns_why_and_when_to_return(start):
     server.invoke(name, 0)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(server.invoke, name, 2)
-        eventually(lambda: len(messages(server, f"/aws/lambda/{name}", "START")) == 2)
+        eventually(lambda: len(messages(server, f"/aws/lambda/{name}", '"START RequestId"')) == 2)
         error = refused(server.client("lambda").invoke, FunctionName=name, Payload=b"0")
         running.result()
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 429
