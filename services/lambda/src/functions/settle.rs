@@ -10,6 +10,7 @@ use crate::record::{FUNCTIONS, FunctionRecord};
 /// then whoever changed it settles it.
 pub async fn settle(lambda: Lambda, record: FunctionRecord) {
     let outcome = unpack(&lambda, &record).await;
+    let is_there = outcome.is_ok();
     let settled = match outcome {
         Ok(()) => record.clone().settled(),
         Err(error) => record.clone().failed(&error.to_string()),
@@ -27,7 +28,12 @@ pub async fn settle(lambda: Lambda, record: FunctionRecord) {
         })
         .await;
     match stored {
-        Ok(()) => lambda.show(&record.scope, &record.name),
+        Ok(()) => {
+            lambda.show(&record.scope, &record.name);
+            if is_there {
+                lambda.engine.expect(&record.version());
+            }
+        }
         Err(error) => tracing::error!(function = %record.arn(), %error, "function stays in transition"),
     }
 }

@@ -258,7 +258,8 @@ impl Pool {
             let watching = tokio::spawn(async move {
                 let exit = exited.await;
                 if let Some(pool) = pool.upgrade() {
-                    tracing::warn!(runtime = %kind.runtime, ?exit, "a runtime that was started ahead of time has ended");
+                    // At a shutdown all of them do.
+                    tracing::debug!(runtime = %kind.runtime, ?exit, "a runtime that was started ahead of time has ended");
                     pool.lose(kind, id);
                 }
             });
