@@ -212,3 +212,45 @@ def test_a_function_that_cannot_start_says_why(server, row):
     payload, response = server.invoke(function, {})
     assert response["FunctionError"] == "Unhandled"
     assert payload["errorMessage"] and payload["errorType"], payload
+
+
+RIC_HANDLER = """
+import os
+def handler(event, context):
+    if "fail" in event: raise ValueError(event["fail"])
+    return {"event": event, "id": context.aws_request_id, "execution": os.environ.get("AWS_EXECUTION_ENV")}
+"""
+
+
+@pytest.fixture(scope="module")
+def awslambdaric():
+    """AWS's own client, built by the system's Python, which is the one that a custom runtime finds in its sandbox."""
+    with tempfile.TemporaryDirectory() as place:
+        pip = ["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--no-input", "--no-compile", "--target", place]
+        try:
+            done = subprocess.run([*pip, "awslambdaric"], capture_output=True, text=True, timeout=300)
+        except FileNotFoundError:
+            pytest.skip("no /usr/bin/python3 here")
+        if done.returncode:
+            pytest.skip(f"awslambdaric cannot be installed here: {done.stderr[-300:]}")
+        files = [file for file in Path(place).rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+        yield {str(file.relative_to(place)): file.read_bytes() for file in files}
+
+
+def test_awss_own_python_client_runs_unmodified(server, awslambdaric):
+    bootstrap = '#!/bin/sh\ncd "$LAMBDA_TASK_ROOT" && exec /usr/bin/python3 -m awslambdaric "$_HANDLER"\n'
+    files = {**awslambdaric, "index.py": RIC_HANDLER, "bootstrap": (bootstrap.encode(), 0o755)}
+    function = server.function(files, runtime="provided.al2023", handler="index.handler")
+    payload, response = server.invoke(function, {"text": "grüß"})
+    request_id = response["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"]
+    # AWS names the execution environment for its managed runtimes only.
+    assert payload == {"event": {"text": "grüß"}, "id": request_id, "execution": None}
+    payload, response = server.invoke(function, {"fail": "no luck"})
+    assert response["FunctionError"] == "Unhandled"
+    assert (payload["errorMessage"], payload["errorType"], payload["requestId"]) == (
+        "no luck",
+        "ValueError",
+        response["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"],
+    )
+    large = {"text": "x" * 5_000_000}
+    assert server.invoke(function, large)[0]["event"] == large
