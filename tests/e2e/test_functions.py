@@ -195,3 +195,18 @@ def test_tags_are_limited_and_only_on_functions(server, client):
     assert "Tags on function aliases and versions are not supported" in refused(
         client.tag_resource, Resource=f"{arn}:1", Tags={"a": "1"}
     )[1]
+
+
+def test_what_infrastructure_tools_read_back_is_truthfully_empty(server, client):
+    name = server.python(SOURCE)
+    versions = client.list_versions_by_function(FunctionName=name)["Versions"]
+    assert [(version["Version"], version["FunctionArn"].endswith(":$LATEST")) for version in versions] == [("$LATEST", True)]
+    assert client.list_aliases(FunctionName=name)["Aliases"] == []
+    assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(FunctionName=name)
+    assert "CodeSigningConfigArn" not in client.get_function_code_signing_config(FunctionName=name)
+    assert refused(client.get_policy, FunctionName=name) == (
+        "ResourceNotFoundException",
+        "No policy is associated with the given resource.",
+    )
+    for call in (client.list_versions_by_function, client.list_aliases, client.get_function_concurrency, client.get_policy):
+        assert refused(call, FunctionName="nobody")[0] == "ResourceNotFoundException"

@@ -27,7 +27,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace");
+    // Asked at run time: checkouts that share a target directory share this program, too.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&here).parent().expect("xtask is a folder of the workspace");
     let outcome = match Task::parse() {
         Task::Bench(bench) => bench.run(root),
         Task::Codegen(codegen) => codegen.run(root),

@@ -12,6 +12,7 @@ mod functions;
 mod invoke;
 mod invoke_stream;
 mod layers;
+mod reads;
 mod record;
 pub mod shapes;
 mod snapshot;
@@ -58,6 +59,11 @@ pub fn service(lambda: Lambda) -> wire::Service {
         .on::<shapes::RemoveLayerVersionPermission>(layers::remove_permission)
         .on::<shapes::GetLayerVersionPolicy>(layers::get_policy)
         .on::<shapes::GetAccountSettings>(account::get_settings)
+        .on::<shapes::ListVersionsByFunction>(reads::list_versions)
+        .on::<shapes::ListAliases>(reads::list_aliases)
+        .on::<shapes::GetFunctionConcurrency>(reads::get_concurrency)
+        .on::<shapes::GetFunctionCodeSigningConfig>(reads::get_code_signing_config)
+        .on::<shapes::GetPolicy>(reads::get_policy)
         .build()
 }
 

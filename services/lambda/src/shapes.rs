@@ -523,8 +523,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
+        output: &GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -539,8 +539,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/concurrency",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_FUNCTION_CONCURRENCY_REQUEST_SHAPE,
+        output: &GET_FUNCTION_CONCURRENCY_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -674,8 +674,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2015-03-31/functions/{FunctionName}/policy",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_POLICY_REQUEST_SHAPE,
+        output: &GET_POLICY_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -884,8 +884,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2015-03-31/functions/{FunctionName}/aliases",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_ALIASES_REQUEST_SHAPE,
+        output: &LIST_ALIASES_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1069,8 +1069,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2015-03-31/functions/{FunctionName}/versions",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_VERSIONS_BY_FUNCTION_REQUEST_SHAPE,
+        output: &LIST_VERSIONS_BY_FUNCTION_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -2096,6 +2096,26 @@ impl wire::Operation for GetFunction {
     const MODEL: &'static Operation = &OPERATIONS[30];
 }
 
+/// The operation `GetFunctionCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionCodeSigningConfig;
+
+impl wire::Operation for GetFunctionCodeSigningConfig {
+    type Input = GetFunctionCodeSigningConfigRequest;
+    type Output = GetFunctionCodeSigningConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[31];
+}
+
+/// The operation `GetFunctionConcurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionConcurrency;
+
+impl wire::Operation for GetFunctionConcurrency {
+    type Input = GetFunctionConcurrencyRequest;
+    type Output = GetFunctionConcurrencyResponse;
+    const MODEL: &'static Operation = &OPERATIONS[32];
+}
+
 /// The operation `GetFunctionConfiguration`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetFunctionConfiguration;
@@ -2136,6 +2156,16 @@ impl wire::Operation for GetLayerVersionPolicy {
     const MODEL: &'static Operation = &OPERATIONS[40];
 }
 
+/// The operation `GetPolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetPolicy;
+
+impl wire::Operation for GetPolicy {
+    type Input = GetPolicyRequest;
+    type Output = GetPolicyResponse;
+    const MODEL: &'static Operation = &OPERATIONS[41];
+}
+
 /// The operation `Invoke`.
 #[derive(Clone, Copy, Debug)]
 pub struct Invoke;
@@ -2154,6 +2184,16 @@ impl wire::Operation for InvokeWithResponseStream {
     type Input = InvokeWithResponseStreamRequest;
     type Output = InvokeWithResponseStreamResponse;
     const MODEL: &'static Operation = &OPERATIONS[47];
+}
+
+/// The operation `ListAliases`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListAliases;
+
+impl wire::Operation for ListAliases {
+    type Input = ListAliasesRequest;
+    type Output = ListAliasesResponse;
+    const MODEL: &'static Operation = &OPERATIONS[48];
 }
 
 /// The operation `ListFunctions`.
@@ -2194,6 +2234,16 @@ impl wire::Operation for ListTags {
     type Input = ListTagsRequest;
     type Output = ListTagsResponse;
     const MODEL: &'static Operation = &OPERATIONS[61];
+}
+
+/// The operation `ListVersionsByFunction`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListVersionsByFunction;
+
+impl wire::Operation for ListVersionsByFunction {
+    type Input = ListVersionsByFunctionRequest;
+    type Output = ListVersionsByFunctionResponse;
+    const MODEL: &'static Operation = &OPERATIONS[62];
 }
 
 /// The operation `PublishLayerVersion`.
@@ -2300,6 +2350,25 @@ wire::structure! {
     AddLayerVersionPermissionResponse = &ADD_LAYER_VERSION_PERMISSION_RESPONSE_SHAPE; {
         statement: Option<String> = "Statement",
         revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `AliasConfiguration`.
+    AliasConfiguration = &ALIAS_CONFIGURATION_SHAPE; {
+        alias_arn: Option<String> = "AliasArn",
+        name: Option<String> = "Name",
+        function_version: Option<String> = "FunctionVersion",
+        description: Option<String> = "Description",
+        routing_config: Option<AliasRoutingConfiguration> = "RoutingConfig",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `AliasRoutingConfiguration`.
+    AliasRoutingConfiguration = &ALIAS_ROUTING_CONFIGURATION_SHAPE; {
+        additional_version_weights: Option<BTreeMap<String, f64>> = "AdditionalVersionWeights",
     }
 }
 
@@ -2579,6 +2648,35 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `GetFunctionCodeSigningConfigRequest`.
+    GetFunctionCodeSigningConfigRequest = &GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionCodeSigningConfigResponse`.
+    GetFunctionCodeSigningConfigResponse = &GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionConcurrencyRequest`.
+    GetFunctionConcurrencyRequest = &GET_FUNCTION_CONCURRENCY_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionConcurrencyResponse`.
+    GetFunctionConcurrencyResponse = &GET_FUNCTION_CONCURRENCY_RESPONSE_SHAPE; {
+        reserved_concurrent_executions: Option<i32> = "ReservedConcurrentExecutions",
+    }
+}
+
+wire::structure! {
     /// The shape `GetFunctionConfigurationRequest`.
     GetFunctionConfigurationRequest = &GET_FUNCTION_CONFIGURATION_REQUEST_SHAPE; {
         function_name: String = "FunctionName",
@@ -2648,6 +2746,22 @@ wire::structure! {
         compatible_architectures: Option<Vec<Architecture>> = "CompatibleArchitectures",
         compatible_runtimes: Option<Vec<String>> = "CompatibleRuntimes",
         license_info: Option<String> = "LicenseInfo",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetPolicyRequest`.
+    GetPolicyRequest = &GET_POLICY_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetPolicyResponse`.
+    GetPolicyResponse = &GET_POLICY_RESPONSE_SHAPE; {
+        policy: Option<String> = "Policy",
+        revision_id: Option<String> = "RevisionId",
     }
 }
 
@@ -2876,6 +2990,24 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `ListAliasesRequest`.
+    ListAliasesRequest = &LIST_ALIASES_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        function_version: Option<String> = "FunctionVersion",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListAliasesResponse`.
+    ListAliasesResponse = &LIST_ALIASES_RESPONSE_SHAPE; {
+        next_marker: Option<String> = "NextMarker",
+        aliases: Option<Vec<AliasConfiguration>> = "Aliases",
+    }
+}
+
+wire::structure! {
     /// The shape `ListFunctionsRequest`.
     ListFunctionsRequest = &LIST_FUNCTIONS_REQUEST_SHAPE; {
         master_region: Option<String> = "MasterRegion",
@@ -2941,6 +3073,23 @@ wire::structure! {
     /// The shape `ListTagsResponse`.
     ListTagsResponse = &LIST_TAGS_RESPONSE_SHAPE; {
         tags: Option<BTreeMap<String, String>> = "Tags",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListVersionsByFunctionRequest`.
+    ListVersionsByFunctionRequest = &LIST_VERSIONS_BY_FUNCTION_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListVersionsByFunctionResponse`.
+    ListVersionsByFunctionResponse = &LIST_VERSIONS_BY_FUNCTION_RESPONSE_SHAPE; {
+        next_marker: Option<String> = "NextMarker",
+        versions: Option<Vec<FunctionConfiguration>> = "Versions",
     }
 }
 
@@ -3354,6 +3503,71 @@ static ADD_LAYER_VERSION_PERMISSION_RESPONSE_SHAPE: Shape = shape(
             member("Statement", Location::Body, &STRING_SHAPE),
             member("RevisionId", Location::Body, &STRING_SHAPE),
         ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static ADDITIONAL_VERSION_SHAPE: Shape = shape(
+    "AdditionalVersion",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(1024) },
+        pattern: Some(Pattern::new("[0-9]+")),
+        values: &[],
+    },
+);
+
+static ADDITIONAL_VERSION_WEIGHTS_SHAPE: Shape = shape(
+    "AdditionalVersionWeights",
+    Kind::Map {
+        key: &ADDITIONAL_VERSION_SHAPE,
+        value: &WEIGHT_SHAPE,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static ALIAS_SHAPE: Shape = shape(
+    "Alias",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(128) },
+        pattern: Some(Pattern::new("(?!^[0-9]+$)([a-zA-Z0-9-_]+)")),
+        values: &[],
+    },
+);
+
+static ALIAS_CONFIGURATION_SHAPE: Shape = shape(
+    "AliasConfiguration",
+    Kind::Structure(Structure {
+        members: &[
+            member("AliasArn", Location::Body, &FUNCTION_ARN_SHAPE),
+            member("Name", Location::Body, &ALIAS_SHAPE),
+            member("FunctionVersion", Location::Body, &VERSION_SHAPE),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("RoutingConfig", Location::Body, &ALIAS_ROUTING_CONFIGURATION_SHAPE),
+            member("RevisionId", Location::Body, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static ALIAS_LIST_SHAPE: Shape = shape(
+    "AliasList",
+    Kind::List {
+        member: &ALIAS_CONFIGURATION_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static ALIAS_ROUTING_CONFIGURATION_SHAPE: Shape = shape(
+    "AliasRoutingConfiguration",
+    Kind::Structure(Structure {
+        members: &[member("AdditionalVersionWeights", Location::Body, &ADDITIONAL_VERSION_WEIGHTS_SHAPE)],
         payload: None,
         union: false,
     }),
@@ -3882,6 +4096,49 @@ static GET_ACCOUNT_SETTINGS_RESPONSE_SHAPE: Shape = shape(
     }),
 );
 
+static GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetFunctionCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "GetFunctionCodeSigningConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("CodeSigningConfigArn", Location::Body, &CODE_SIGNING_CONFIG_ARN_SHAPE).required(),
+            member("FunctionName", Location::Body, &FUNCTION_NAME_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_CONCURRENCY_REQUEST_SHAPE: Shape = shape(
+    "GetFunctionConcurrencyRequest",
+    Kind::Structure(Structure {
+        members: &[member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_CONCURRENCY_RESPONSE_SHAPE: Shape = shape(
+    "GetFunctionConcurrencyResponse",
+    Kind::Structure(Structure {
+        members: &[member(
+            "ReservedConcurrentExecutions",
+            Location::Body,
+            &RESERVED_CONCURRENT_EXECUTIONS_SHAPE,
+        )],
+        payload: None,
+        union: false,
+    }),
+);
+
 static GET_FUNCTION_CONFIGURATION_REQUEST_SHAPE: Shape = shape(
     "GetFunctionConfigurationRequest",
     Kind::Structure(Structure {
@@ -3979,6 +4236,30 @@ static GET_LAYER_VERSION_RESPONSE_SHAPE: Shape = shape(
             member("CompatibleArchitectures", Location::Body, &COMPATIBLE_ARCHITECTURES_SHAPE),
             member("CompatibleRuntimes", Location::Body, &COMPATIBLE_RUNTIMES_SHAPE),
             member("LicenseInfo", Location::Body, &LICENSE_INFO_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_POLICY_REQUEST_SHAPE: Shape = shape(
+    "GetPolicyRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_POLICY_RESPONSE_SHAPE: Shape = shape(
+    "GetPolicyResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("Policy", Location::Body, &STRING_SHAPE),
+            member("RevisionId", Location::Body, &STRING_SHAPE),
         ],
         payload: None,
         union: false,
@@ -4408,6 +4689,32 @@ static LICENSE_INFO_SHAPE: Shape = shape(
     },
 );
 
+static LIST_ALIASES_REQUEST_SHAPE: Shape = shape(
+    "ListAliasesRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("FunctionVersion", Location::QueryString, &VERSION_WITH_LATEST_PUBLISHED_SHAPE),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_ALIASES_RESPONSE_SHAPE: Shape = shape(
+    "ListAliasesResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+            member("Aliases", Location::Body, &ALIAS_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static LIST_FUNCTIONS_REQUEST_SHAPE: Shape = shape(
     "ListFunctionsRequest",
     Kind::Structure(Structure {
@@ -4500,6 +4807,31 @@ static LIST_TAGS_RESPONSE_SHAPE: Shape = shape(
     "ListTagsResponse",
     Kind::Structure(Structure {
         members: &[member("Tags", Location::Body, &TAGS_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_VERSIONS_BY_FUNCTION_REQUEST_SHAPE: Shape = shape(
+    "ListVersionsByFunctionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_VERSIONS_BY_FUNCTION_RESPONSE_SHAPE: Shape = shape(
+    "ListVersionsByFunctionResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+            member("Versions", Location::Body, &FUNCTION_LIST_SHAPE),
+        ],
         payload: None,
         union: false,
     }),
@@ -5201,6 +5533,15 @@ static VERSION_SHAPE: Shape = shape(
     },
 );
 
+static VERSION_WITH_LATEST_PUBLISHED_SHAPE: Shape = shape(
+    "VersionWithLatestPublished",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(1024) },
+        pattern: Some(Pattern::new("(\\$LATEST(\\.PUBLISHED)?|[0-9]+)")),
+        values: &[],
+    },
+);
+
 static VPC_CONFIG_SHAPE: Shape = shape(
     "VpcConfig",
     Kind::Structure(Structure {
@@ -5230,6 +5571,8 @@ static VPC_CONFIG_RESPONSE_SHAPE: Shape = shape(
 
 static VPC_ID_SHAPE: Shape =
     shape("VpcId", Kind::String { length: Bounds::NONE, pattern: None, values: &[] });
+
+static WEIGHT_SHAPE: Shape = shape("Weight", Kind::Double { range: Bounds { min: Some(0), max: Some(1) } });
 
 static WORKING_DIRECTORY_SHAPE: Shape = shape(
     "WorkingDirectory",

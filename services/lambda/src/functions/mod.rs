@@ -20,4 +20,4 @@ pub use target::Target;
 pub use update_code::update_code;
 pub use update_configuration::update_configuration;
 pub use validate::{runtime_ids, tags as validate_tags};
-pub use view::{code_sha256, timestamp};
+pub use view::{code_sha256, summary, timestamp};
