@@ -102,7 +102,8 @@ fn measure_starts(binary: &Path, report: &mut Report) -> anyhow::Result<()> {
 
 /// Functions that never ran, once each: created first, so that only the invocation is timed.
 fn measure_cold(api: &mut Api, kind: &Kind, report: &mut Report) -> anyhow::Result<()> {
-    let names: Vec<String> = (0..COLD_FUNCTIONS).map(|number| format!("cold-{}-{number}", kind.slug)).collect();
+    let names: Vec<String> =
+        (0..COLD_FUNCTIONS).map(|number| format!("cold-{}-{number}", kind.slug)).collect();
     let creations = names.iter().map(|name| api.create(name, kind)).collect::<anyhow::Result<Vec<_>>>()?;
     report.spread(&format!("create → Active, {}", kind.name), &Spread::of(creations));
     let mut times = Vec::new();
