@@ -1,5 +1,6 @@
 //! `hearth runtimes`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -16,6 +17,9 @@ pub struct Runtimes {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Where what is fetched is kept; as `hearth up` has it
+    #[arg(long, global = true, env = "HEARTH_CACHE_DIR", value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -31,7 +35,11 @@ enum Command {
 
 impl Runtimes {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let catalogue = Catalogue::detect(&DetectOptions::host(crate::settings::cache_dir()?))?;
+        let cache_dir = match self.cache_dir {
+            Some(directory) => std::path::absolute(directory)?,
+            None => crate::settings::cache_dir()?,
+        };
+        let catalogue = Catalogue::detect(&DetectOptions::host(cache_dir))?;
         match self.command {
             Some(Command::Get { runtime }) => get(&catalogue, &runtime)?,
             None => list(&catalogue, self.json)?,
