@@ -147,8 +147,10 @@ impl Sandboxes {
     pub(crate) fn destroy_later(&self, sandbox: u64) {
         let sandboxes = self.clone();
         self.shared.runtime.spawn(async move {
-            if let Err(error) = sandboxes.destroy(sandbox).await {
-                warn!(sandbox, %error, "cannot destroy a sandbox");
+            match sandboxes.destroy(sandbox).await {
+                // Its sandboxes ended with it.
+                Ok(()) | Err(Error::LauncherGone) => {}
+                Err(error) => warn!(sandbox, %error, "cannot destroy a sandbox"),
             }
         });
     }
