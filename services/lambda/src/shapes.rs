@@ -2657,8 +2657,8 @@ wire::structure! {
 wire::structure! {
     /// The shape `GetFunctionCodeSigningConfigResponse`.
     GetFunctionCodeSigningConfigResponse = &GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
-        code_signing_config_arn: String = "CodeSigningConfigArn",
-        function_name: String = "FunctionName",
+        code_signing_config_arn: Option<String> = "CodeSigningConfigArn",
+        function_name: Option<String> = "FunctionName",
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Service {
     pub plain: Vec<String>,
     #[serde(default)]
     pub extra_values: BTreeMap<String, Vec<String>>,
+    /// Answers that AWS sends empty although the model requires their members.
+    #[serde(default)]
+    pub may_be_empty: Vec<String>,
     pub implemented: Vec<String>,
 }
 

@@ -216,7 +216,8 @@ impl<'a> Renderer<'a> {
             if within.contains(name) {
                 rust = format!("Box<{rust}>");
             }
-            if !shape.required.iter().any(|required| required == member) {
+            let may_be_empty = self.service.may_be_empty.iter().any(|empty| empty == name);
+            if may_be_empty || !shape.required.iter().any(|required| required == member) {
                 rust = format!("Option<{rust}>");
             }
             writeln!(text, "        {}: {rust} = {member:?},", names::field(member))?;
