@@ -84,6 +84,9 @@ def test_a_function_goes_from_zip_to_answer(server):
     group = "/aws/lambda/journey"
     matching = {"logGroupName": group, "filterPattern": '"hello," Sam'}
     eventually(lambda: len(logs.filter_log_events(**matching)["events"]) >= 4, what="four greetings in the log")
+    # A line that came after the group's deletion would bring it back, here as on AWS.
+    reports = {"logGroupName": group, "filterPattern": '"REPORT RequestId"'}
+    eventually(lambda: len(logs.filter_log_events(**reports)["events"]) >= 4, what="four reports in the log")
     streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
     assert len(streams) == 3, "each revision has an environment, and each environment a stream"
 
