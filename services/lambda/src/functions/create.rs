@@ -5,7 +5,7 @@ use uuid::Uuid;
 use wire::{Context, Error};
 
 use super::{Target, validate, view};
-use crate::error::{Refusal, constraint, function_exists, invalid_parameter, not_supported};
+use crate::error::{Refusal, function_exists, invalid_parameter, not_supported};
 use crate::record::{FUNCTIONS, FunctionRecord, State, default_logging};
 use crate::{Lambda, layers, shapes};
 
@@ -126,24 +126,5 @@ fn refuse_unsupported(input: &shapes::CreateFunctionRequest) -> Result<(), Error
     if input.tenancy_config.is_some() {
         return Err(not_supported("tenancy configuration"));
     }
-    super::update_configuration::refuse_unsupported(&super::update_configuration::Unsupported {
-        vpc: input.vpc_config.as_ref(),
-        dead_letter: input.dead_letter_config.as_ref(),
-        kms_key_arn: input.kms_key_arn.as_deref(),
-        file_systems: input.file_system_configs.as_deref(),
-        image: input.image_config.as_ref(),
-        snap_start: input.snap_start.as_ref(),
-        capacity_provider: input.capacity_provider_config.is_some(),
-        durable: input.durable_config.is_some(),
-        runtime_config: input.runtime_config.is_some(),
-        accelerator: input.accelerator_config.is_some(),
-    })?;
-    if input.description.as_ref().is_some_and(|text| text.chars().count() > 256) {
-        return Err(constraint(
-            input.description.as_deref().unwrap_or_default(),
-            "description",
-            "Member must have length less than or equal to 256",
-        ));
-    }
-    Ok(())
+    super::update_configuration::refuse_unsupported(&super::update_configuration::unsupported!(input))
 }

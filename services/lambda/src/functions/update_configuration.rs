@@ -7,24 +7,32 @@ use crate::error::{Refusal, check_can_change, invalid_parameter, not_supported};
 use crate::record::{FUNCTIONS, FunctionRecord};
 use crate::{Lambda, layers, shapes};
 
+/// The members of a request to create or to update that Hearth does not act on yet: the two spell them alike.
+macro_rules! unsupported {
+    ($input:expr) => {
+        $crate::functions::update_configuration::Unsupported {
+            vpc: $input.vpc_config.as_ref(),
+            dead_letter: $input.dead_letter_config.as_ref(),
+            kms_key_arn: $input.kms_key_arn.as_deref(),
+            file_systems: $input.file_system_configs.as_deref(),
+            image: $input.image_config.as_ref(),
+            snap_start: $input.snap_start.as_ref(),
+            capacity_provider: $input.capacity_provider_config.is_some(),
+            durable: $input.durable_config.is_some(),
+            runtime_config: $input.runtime_config.is_some(),
+            accelerator: $input.accelerator_config.is_some(),
+        }
+    };
+}
+pub(super) use unsupported;
+
 /// Replaces each member that was sent, wholesale, and keeps the others.
 pub async fn update_configuration(
     lambda: Lambda,
     cx: Context,
     input: shapes::UpdateFunctionConfigurationRequest,
 ) -> Result<shapes::FunctionConfiguration, Error> {
-    refuse_unsupported(&Unsupported {
-        vpc: input.vpc_config.as_ref(),
-        dead_letter: input.dead_letter_config.as_ref(),
-        kms_key_arn: input.kms_key_arn.as_deref(),
-        file_systems: input.file_system_configs.as_deref(),
-        image: input.image_config.as_ref(),
-        snap_start: input.snap_start.as_ref(),
-        capacity_provider: input.capacity_provider_config.is_some(),
-        durable: input.durable_config.is_some(),
-        runtime_config: input.runtime_config.is_some(),
-        accelerator: input.accelerator_config.is_some(),
-    })?;
+    refuse_unsupported(&unsupported!(input))?;
     let target = Target::parse(&cx, &input.function_name, None)?;
     target.check_qualifier()?;
     // A function that is not there, or may not be changed now, is what the caller hears of first; the transaction decides.
