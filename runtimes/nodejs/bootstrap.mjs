@@ -13,13 +13,19 @@ import module, { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
 import { Writable } from "node:stream";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import util from "node:util";
 
 const require = createRequire(import.meta.url);
+const nothing = () => {};
 
 const API = "/2018-06-01/runtime/";
 const STEM_FD = 3;
+const READ_BYTES = 64 * 1024;
+/** What is written in one go with the question for the next invocation. */
+const BODY_SMALL = 16 * 1024;
+/** Tells the service that nobody waits for the answer to a report before it has the next invocation. */
+const THEN_NEXT = "Hearth-Then: next\r\n";
 const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
 const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
 
@@ -167,56 +173,66 @@ function jsonMessage(now, level, requestId, tenantId, values) {
 
 /** Reads HTTP/1.1 responses out of the bytes of a connection. */
 class ResponseReader {
+  /** What has come of a response that is not whole, and how much of it there must be to go on. */
   #parts = [];
   #bytes = 0;
-  #head = null;
+  #needed = 0;
 
-  /** Adds bytes. Returns the response when it is whole. */
-  push(bytes) {
-    this.#parts.push(bytes);
-    this.#bytes += bytes.length;
-    if (this.#head === null && !this.#readHead()) return null;
-    if (this.#head.chunked) return this.#readChunks();
-    if (this.#bytes < this.#head.length) return null;
-    const all = this.#all();
-    return this.#finish(all.subarray(0, this.#head.length), all.subarray(this.#head.length));
-  }
-
-  #all() {
-    if (this.#parts.length > 1) this.#parts = [Buffer.concat(this.#parts)];
-    return this.#parts[0] ?? Buffer.alloc(0);
-  }
-
-  #reset(rest) {
-    this.#parts = rest.length ? [rest] : [];
-    this.#bytes = rest.length;
-  }
-
-  #readHead() {
-    for (;;) {
-      const all = this.#all();
-      const end = all.indexOf("\r\n\r\n");
-      if (end < 0) return false;
-      const [first, ...lines] = all.toString("utf8", 0, end).split("\r\n");
-      this.#reset(all.subarray(end + 4));
-      const status = Number.parseInt(first.split(" ")[1], 10);
-      // Only 1xx come before the response itself.
-      if (status < 200) continue;
-      const headers = {};
-      for (const line of lines) {
-        const colon = line.indexOf(":");
-        headers[line.slice(0, colon).trim().toLowerCase()] = line.slice(colon + 1).trim();
+  /** Takes bytes, which are the caller's again afterwards, and hands over each response that is whole. */
+  push(bytes, handOver) {
+    if (this.#parts.length > 0) {
+      this.#keep(bytes);
+      if (this.#bytes < this.#needed) return;
+      bytes = Buffer.concat(this.#parts, this.#bytes);
+      this.#parts = [];
+      this.#bytes = 0;
+    }
+    let at = 0;
+    while (at < bytes.length) {
+      const response = this.#read(bytes, at);
+      if (response === null) {
+        this.#keep(bytes.subarray(at));
+        this.#needed -= at;
+        return;
       }
-      const chunked = headers["transfer-encoding"]?.toLowerCase().includes("chunked") ?? false;
-      this.#head = { status, headers, chunked, length: Number.parseInt(headers["content-length"] ?? "0", 10) };
-      return true;
+      at = response.end;
+      // Only 1xx come before the response itself.
+      if (response.status >= 200) handOver(response);
     }
   }
 
-  #readChunks() {
-    const all = this.#all();
+  #keep(bytes) {
+    this.#parts.push(Buffer.from(bytes));
+    this.#bytes += bytes.length;
+  }
+
+  #read(bytes, at) {
+    this.#needed = 0;
+    const end = bytes.indexOf("\r\n\r\n", at);
+    if (end < 0) return null;
+    const lines = bytes.utf8Slice(at, end).split("\r\n");
+    const headers = {};
+    for (let index = 1; index < lines.length; index++) {
+      const line = lines[index];
+      const colon = line.indexOf(":");
+      headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
+    }
+    const status = Number.parseInt(lines[0].slice(9, 12), 10);
+    const start = end + 4;
+    if (headers["transfer-encoding"]?.toLowerCase().includes("chunked")) {
+      return this.#readChunks(bytes, start, status, headers);
+    }
+    const after = start + Number.parseInt(headers["content-length"] ?? "0", 10);
+    if (after > bytes.length) {
+      this.#needed = after;
+      return null;
+    }
+    return { status, headers, body: bytes.utf8Slice(start, after), end: after };
+  }
+
+  #readChunks(all, at, status, headers) {
     const chunks = [];
-    for (let at = 0; ; ) {
+    for (;;) {
       const end = all.indexOf("\r\n", at);
       if (end < 0) return null;
       const size = Number.parseInt(all.toString("latin1", at, end), 16);
@@ -225,125 +241,142 @@ class ResponseReader {
         // Trailers, if any, end with an empty line as well.
         if (all.length < at + 2) return null;
         const done = all.toString("latin1", at, at + 2) === "\r\n" ? at : all.indexOf("\r\n\r\n", at) + 2;
-        return done < at ? null : this.#finish(Buffer.concat(chunks), all.subarray(done + 2));
+        return done < at ? null : { status, headers, body: Buffer.concat(chunks).toString("utf8"), end: done + 2 };
       }
       if (all.length < at + size + 2) return null;
       chunks.push(all.subarray(at, at + size));
       at += size + 2;
     }
   }
-
-  #finish(body, rest) {
-    const { status, headers } = this.#head;
-    this.#head = null;
-    this.#reset(rest);
-    return { status, headers, body };
-  }
 }
 
-/** One kept-alive connection, one exchange at a time. It keeps the process alive only during an exchange. */
+/**
+ * One kept-alive connection. Requests go out as they come, and responses come back in that order; a streamed request
+ * has the connection for itself. It keeps the process alive only while a response is waited for.
+ */
 class Connection {
   #socket = null;
-  #waiting = null;
-  #last = Promise.resolve();
+  #waiting = [];
+  /** The streamed request that others wait for. */
+  #stream = null;
+  #next = null;
+  #buffer = Buffer.allocUnsafe(READ_BYTES);
 
   constructor(address) {
     const colon = address.lastIndexOf(":");
-    this.address = address;
     this.host = address.slice(0, colon);
     this.port = Number.parseInt(address.slice(colon + 1), 10);
+    this.common = `Host: ${address}\r\nUser-Agent: hearth-nodejs/${process.versions.node}\r\n`;
+    this.nextHead = this.#head("GET", "invocation/next");
   }
 
   /** Whether the process has nothing to do but wait for work. */
-  isIdle = false;
+  get isIdle() {
+    return this.#next !== null;
+  }
 
+  /** The next invocation, which may have been asked for already. */
   async next() {
-    return this.#queue(() => {
-      this.isIdle = true;
-      return this.#exchangeAgain("GET", "invocation/next", {}, "").finally(() => (this.isIdle = false));
-    });
+    this.#next ??= this.#request(this.nextHead);
+    const asked = this.#socket !== null;
+    try {
+      return await this.#next;
+    } catch (error) {
+      // A kept-alive connection may have been closed in between, and asking again is harmless.
+      if (!asked) throw error;
+      return await (this.#next = this.#request(this.nextHead));
+    } finally {
+      this.#next = null;
+    }
   }
 
-  post(pathname, body, headers = {}) {
-    const bytes = Buffer.from(body);
-    const all = { "Content-Type": "application/json", "Content-Length": bytes.length, ...headers };
-    return this.#queue(() => this.#exchange("POST", pathname, all, bytes));
+  /** Reports, and asks for the next invocation in the same breath: the process is woken once for both. */
+  postThenNext(pathname, body) {
+    if (this.#socket === null || this.#stream !== null || body.length > BODY_SMALL) return this.post(pathname, body);
+    const head = this.#postHead(pathname, Buffer.byteLength(body), THEN_NEXT);
+    const answered = this.#expect();
+    this.#next = this.#expect();
+    // Whoever asks for the next invocation is told.
+    this.#next.catch(() => {});
+    this.#socket.write(head + body + this.nextHead);
+    return answered;
   }
 
-  /** Sends a head and lends the socket; the promise is the response to what is then written. */
+  post(pathname, body, headers = "") {
+    return this.#request(this.#postHead(pathname, Buffer.byteLength(body), headers), body);
+  }
+
+  /** Sends a head and lends the socket; `response` is what is answered to what is then written. */
   stream(pathname, headers) {
-    let lend;
-    const socket = new Promise((resolve) => (lend = resolve));
-    const response = this.#queue(() => this.#exchange("POST", pathname, headers, "", lend));
+    const before = this.#stream;
+    const socket = (async () => {
+      await before;
+      await this.open();
+      return this.#socket;
+    })();
+    const response = socket.then((socket) => {
+      const answered = this.#expect();
+      socket.write(this.#head("POST", pathname, headers));
+      return answered;
+    });
+    const ended = response.then(nothing, nothing).then(() => {
+      if (this.#stream === ended) this.#stream = null;
+    });
+    this.#stream = ended;
     return { socket, response };
   }
 
   async open() {
     if (this.#socket !== null) return;
-    const socket = net.connect({ host: this.host, port: this.port, noDelay: true });
-    await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
     const reader = new ResponseReader();
-    const lost = (error) => {
-      if (this.#socket === socket) this.#socket = null;
-      const waiting = this.#waiting;
-      if (waiting?.socket !== socket) return;
-      this.#waiting = null;
-      waiting.reject(error ?? new Error("connection closed"));
-    };
-    socket.removeAllListeners("error");
-    socket.on("error", lost).on("close", () => lost());
-    socket.on("data", (bytes) => {
-      const response = reader.push(bytes);
-      if (response === null) return;
-      socket.unref();
-      const waiting = this.#waiting;
-      this.#waiting = null;
+    const onResponse = (response) => {
+      this.#waiting.shift()?.resolve(response);
       if (response.headers.connection?.toLowerCase() === "close") {
         this.#socket = null;
         socket.end();
       }
-      waiting?.resolve(response);
-    });
+    };
+    const callback = (length, buffer) => {
+      reader.push(buffer.subarray(0, length), onResponse);
+      if (this.#waiting.length === 0) socket.unref();
+      return true;
+    };
+    const onread = { buffer: this.#buffer, callback };
+    const socket = net.connect({ host: this.host, port: this.port, noDelay: true, onread });
+    await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+    const lost = (error) => {
+      if (this.#socket === socket) this.#socket = null;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const { reject } of waiting) reject(error ?? new Error("connection closed"));
+    };
+    socket.removeAllListeners("error");
+    socket.on("error", lost).on("close", () => lost());
     socket.unref();
     this.#socket = socket;
   }
 
-  #queue(exchange) {
-    const result = this.#last.then(exchange);
-    this.#last = result.catch(() => {});
-    return result;
+  #head(method, pathname, more = "") {
+    return `${method} ${API}${pathname} HTTP/1.1\r\n${this.common}${more}\r\n`;
   }
 
-  /** For requests that are harmless to repeat: a kept-alive connection may have been closed in between. */
-  async #exchangeAgain(...request) {
-    const reused = this.#socket !== null;
-    try {
-      return await this.#exchange(...request);
-    } catch (error) {
-      if (!reused) throw error;
-      return this.#exchange(...request);
-    }
+  #postHead(pathname, length, more) {
+    const type = "Content-Type: application/json\r\n";
+    return this.#head("POST", pathname, `${type}Content-Length: ${length}\r\n${more}`);
   }
 
-  async #exchange(method, pathname, headers, body, lend) {
-    await this.open();
-    const socket = this.#socket;
-    let head = `${method} ${API}${pathname} HTTP/1.1\r\nHost: ${this.address}\r\nUser-Agent: hearth-nodejs/${process.versions.node}\r\n`;
-    for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
-    socket.ref();
-    const response = new Promise((resolve, reject) => {
-      this.#waiting = { socket, resolve, reject };
-    });
-    if (body.length < 16384) {
-      socket.write(Buffer.concat([Buffer.from(head + "\r\n"), Buffer.from(body)]));
-    } else {
-      socket.cork();
-      socket.write(head + "\r\n");
-      socket.write(body);
-      socket.uncork();
-    }
-    lend?.(socket);
+  async #request(head, body = "") {
+    while (this.#stream !== null) await this.#stream;
+    if (this.#socket === null) await this.open();
+    const response = this.#expect();
+    this.#socket.write(head + body);
     return response;
+  }
+
+  /** The response to the request that is about to be written. */
+  #expect() {
+    if (this.#waiting.length === 0) this.#socket.ref();
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 }
 
@@ -356,14 +389,14 @@ class Client {
   }
 
   async next() {
-    const { status, headers, body } = await this.connection.next();
-    if (status !== 200) throw new Error(`Runtime API: next answered ${status}: ${body}`);
-    return { headers, body: body.toString("utf8") };
+    const response = await this.connection.next();
+    if (response.status !== 200) throw new Error(`Runtime API: next answered ${response.status}: ${response.body}`);
+    return response;
   }
 
   /** Throws at once when the result cannot be written as JSON. */
   respond(id, result) {
-    return this.connection.post(`invocation/${encodeURIComponent(id)}/response`, stringify(result));
+    return this.connection.postThenNext(`invocation/${encodeURIComponent(id)}/response`, stringify(result));
   }
 
   fail(id, error) {
@@ -376,7 +409,7 @@ class Client {
 
   #postError(pathname, error) {
     const body = report(error);
-    return this.connection.post(pathname, stringify(body), { [ERROR_TYPE]: headerValue(body.errorType) });
+    return this.connection.post(pathname, stringify(body), `${ERROR_TYPE}: ${headerValue(body.errorType)}\r\n`);
   }
 }
 
@@ -443,12 +476,9 @@ class ResponseStream extends Writable {
   }
 
   #start() {
-    const headers = {
-      "Lambda-Runtime-Function-Response-Mode": "streaming",
-      "Transfer-Encoding": "chunked",
-      Trailer: `${ERROR_TYPE}, ${ERROR_BODY}`,
-      "Content-Type": headerValue(this.#contentType),
-    };
+    const headers =
+      "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n" +
+      `Trailer: ${ERROR_TYPE}, ${ERROR_BODY}\r\nContent-Type: ${headerValue(this.#contentType)}\r\n`;
     const pathname = `invocation/${encodeURIComponent(this.#id)}/response`;
     this.#started = this.#client.connection.stream(pathname, headers);
     this.#started.response.catch((error) => this.destroy(error));
@@ -582,10 +612,10 @@ function isInModulePackage(file) {
 }
 
 /** Lets `import` find packages on NODE_PATH, as it does on Lambda. */
-function importFromNodePath() {
+function importFromNodePath(nodePath) {
   // What a folder above /var/task links to is found without help.
   const linked = new Set(["/var/node_modules", "/node_modules"].map(realPath));
-  const folders = (process.env.NODE_PATH ?? "")
+  const folders = nodePath
     .split(":")
     .filter((folder) => folder.endsWith("/node_modules"))
     .filter((folder) => realPath(folder) !== null && !linked.has(realPath(folder)));
@@ -634,16 +664,28 @@ function realPath(file) {
 
 // --- Invocations -----------------------------------------------------------------------------------------------------
 
+let fixed;
+
+/** What all contexts of a function have in common. */
+const fixedContext = ({ env }) => ({
+  functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+  functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+  memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+  logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+  logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+});
+
 /** What handlers get as their context, but for the means to answer. */
 function makeContext(headers) {
-  const env = process.env;
+  const { functionVersion, functionName, memoryLimitInMB, logGroupName, logStreamName } = (fixed ??=
+    fixedContext(process));
   const deadline = Number.parseInt(headers["lambda-runtime-deadline-ms"], 10);
   return {
-    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    functionVersion,
+    functionName,
+    memoryLimitInMB,
+    logGroupName,
+    logStreamName,
     clientContext: parseHeader(headers["lambda-runtime-client-context"], "ClientContext"),
     identity: parseHeader(headers["lambda-runtime-cognito-identity"], "CognitoIdentity"),
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
@@ -676,7 +718,6 @@ const isPromise = (value) => typeof value?.then === "function";
 // Called when the event loop is empty. AWS's client keeps it under this name, and monitoring agents look there.
 const BEFORE_EXIT = Symbol.for("aws.lambda.beforeExit");
 const whenIdle = (listener) => (globalThis[BEFORE_EXIT] = listener);
-const nothing = () => {};
 
 /** Handlers as they were up to Node.js 22: callbacks, promises, and an event loop that may be waited for. */
 class ClassicLoop {
@@ -887,7 +928,7 @@ class Crash {
 
 /** Does everything that does not depend on the function, says so, and waits for the function. */
 async function waitToBeSpecialised(connection) {
-  await import("data:text/javascript,export%20default%201");
+  await rehearse();
   await connection.open();
   const control = new net.Socket({ fd: STEM_FD, readable: true, writable: true });
   control.write("R");
@@ -896,6 +937,44 @@ async function waitToBeSpecialised(connection) {
   Object.assign(process.env, env, { _HANDLER: handler });
   // NODE_PATH was read when Node started, and the folders on it are new.
   module._initPaths();
+}
+
+/**
+ * Loads functions and has each serve one invocation, against a Runtime API of its own: what V8 compiles when it is first
+ * called, and Node loads when it is first used, is most of a cold start.
+ */
+async function rehearse() {
+  const logError = patchConsole({});
+  importFromNodePath("");
+  const folder = path.dirname(fileURLToPath(import.meta.url));
+  for (const [name, Loop] of [["rehearsal-commonjs", ClassicLoop], ["rehearsal", ClassicLoop], ["rehearsal", ModernLoop]]) {
+    modern = Loop === ModernLoop;
+    const handler = await loadHandler(folder, name + ".handler");
+    const client = new Client(await playRuntimeApi());
+    // It ends when the Runtime API is gone.
+    await new Promise((leave) => new Loop(client, handler, logError, { leave }).schedule());
+  }
+  whenIdle(nothing);
+  for (const file of Object.keys(require.cache)) delete require.cache[file];
+  for (const name of [REQUEST_ID, TENANT_ID]) delete globalThis[name];
+  delete process.env._X_AMZN_TRACE_ID;
+  fixed = undefined;
+}
+
+/** A Runtime API with one connection, one invocation and one answer; its address. */
+async function playRuntimeApi() {
+  const invocation =
+    "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: r\r\nlambda-runtime-trace-id: t\r\ncontent-length: 2\r\n\r\n{}";
+  const server = net.createServer((socket) => {
+    server.close();
+    socket.once("data", () => {
+      socket.write(invocation);
+      socket.once("data", () => socket.end("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"));
+    });
+    socket.on("error", nothing);
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  return `127.0.0.1:${server.address().port}`;
 }
 
 function readMessage(control) {
@@ -911,18 +990,20 @@ function readMessage(control) {
   });
 }
 
+/** Whether the runtime is Node.js 24 or later; known when the function is. */
+let modern = false;
 const isStem = process.env.HEARTH_STEM === "1";
 delete process.env.HEARTH_STEM;
 const client = new Client(process.env.AWS_LAMBDA_RUNTIME_API);
 if (isStem) await waitToBeSpecialised(client.connection);
 
-const modern = Number.parseInt(/^AWS_Lambda_nodejs(\d+)/.exec(process.env.AWS_EXECUTION_ENV ?? "")?.[1] ?? "0", 10) >= 24;
+modern = Number.parseInt(/^AWS_Lambda_nodejs(\d+)/.exec(process.env.AWS_EXECUTION_ENV ?? "")?.[1] ?? "0", 10) >= 24;
 process.chdir(process.env.LAMBDA_TASK_ROOT);
 const logError = patchConsole(process.env);
 const crash = new Crash(client, logError);
 if (!modern) crash.watch();
 if (!/^(1|true)$/.test(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA ?? "")) globalThis.awslambda = awslambda;
-importFromNodePath();
+importFromNodePath(process.env.NODE_PATH ?? "");
 
 // A module that awaits what never settles would end the process without a word.
 whenIdle(() => crash.neverSettled((error) => client.failInit(error)));

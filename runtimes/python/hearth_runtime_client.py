@@ -18,6 +18,8 @@ import _socket
 API = "/2018-06-01/runtime/"
 USER_AGENT = "hearth-python/%d.%d.%d" % sys.version_info[:3]
 READ_BYTES = 64 * 1024
+# Tells the service that nobody waits for the answer to a report before it has the next invocation.
+THEN_NEXT = "Hearth-Then: next\r\n"
 STEM_FD = 3
 
 
@@ -43,20 +45,23 @@ def main():
         handler = load_handler(os.environ.get("_HANDLER", ""))
     except Exception as error:
         fail_init(connection, sink, error)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        be_restored(connection, sink)
     codec = Codec()
+    headers, body = connection.next()
     while True:
-        serve_one(connection, sink, current, codec, handler)
+        headers, body = serve_one(connection, sink, current, codec, handler, headers, body)
 
 
-def serve_one(connection, sink, current, codec, handler):
-    headers, body = connection.request("GET", "invocation/next", expect=200)
+def serve_one(connection, sink, current, codec, handler, headers, body):
+    """Runs one invocation; gives the next."""
     request_id = headers.get("lambda-runtime-aws-request-id", "")
     current.request_id = request_id
     current.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
     forward_trace_id(headers.get("lambda-runtime-trace-id"))
     failure = None
     try:
-        context = make_context(headers)
+        context = make_context(current.fixed, headers)
         event = codec.decode(body, headers.get("content-type"))
         del body
         content_type, answer = codec.encode(handler(event, context))
@@ -70,9 +75,8 @@ def serve_one(connection, sink, current, codec, handler):
     sys.stderr.flush()
     path = "invocation/" + request_id
     if failure is None:
-        connection.request("POST", path + "/response", answer, content_type)
-    else:
-        connection.request("POST", path + "/error", codec.text(failure).encode(), error_type=failure["errorType"])
+        return connection.report_and_next(path + "/response", answer, content_type)
+    return connection.report_and_next(path + "/error", codec.text(failure).encode(), error_type=failure["errorType"])
 
 
 # --- Starting -------------------------------------------------------------------------------------------------------
@@ -80,10 +84,7 @@ def serve_one(connection, sink, current, codec, handler):
 
 def wait_to_be_specialised(connection):
     """Does everything that does not depend on the function, says so, and waits for the function."""
-    import logging  # noqa: F401
-    import traceback  # noqa: F401
-
-    json.dumps(json.loads("{}"))
+    rehearse()
     connection.open()
     os.write(STEM_FD, b"R")
     length = int.from_bytes(read_exactly(STEM_FD, 4), "big")
@@ -92,6 +93,26 @@ def wait_to_be_specialised(connection):
     os.environ.update(message["env"])
     os.environ["_HANDLER"] = message["handler"]
     time.tzset()
+
+
+def rehearse():
+    """Once what the first invocation will do. The first time Python compiles, for one, takes 2 ms of page faults."""
+    import logging
+    import traceback  # noqa: F401
+
+    import hearth_rehearsal
+
+    root = logging.getLogger()
+    current = Current()
+    configure_root_logger(logging, Sink(None, False, ""), current)
+    root.handlers.clear()
+    # Known, it does not go onto the path.
+    site.addsitedir(os.devnull, {os.devnull})
+    headers = {"lambda-runtime-aws-request-id": "", "lambda-runtime-deadline-ms": "0"}
+    codec = Codec()
+    context = make_context(current.fixed, headers)
+    codec.encode(hearth_rehearsal.handler(codec.decode(b'{"a": [1, "b"]}', None), context))
+    del sys.modules["hearth_rehearsal"]
 
 
 def read_exactly(fd, count):
@@ -164,14 +185,33 @@ def load_handler(name):
         raise Fault("Runtime.HandlerNotFound", message) from None
 
 
-def fail_init(connection, sink, error):
+def be_restored(connection, sink):
+    """SnapStart: the function's hooks, and between them the call that is answered when a request wants this environment."""
+    # Whoever has not imported it has registered nothing.
+    hooks = sys.modules.get("snapshot_restore_py")
+    try:
+        for hook, args, kwargs in reversed(list(hooks.get_before_snapshot() if hooks else ())):
+            hook(*args, **kwargs)
+    except Exception as error:
+        fail_init(connection, sink, error, "Runtime.BeforeSnapshotError")
+    sys.stdout.flush()
+    connection.ask("restore/next")
+    try:
+        for hook, args, kwargs in list(hooks.get_after_restore() if hooks else ()):
+            hook(*args, **kwargs)
+    except Exception as error:
+        fail_init(connection, sink, error, "Runtime.AfterRestoreError", "restore/error")
+
+
+def fail_init(connection, sink, error, error_type=None, path="init/error"):
     if isinstance(error, Fault):
         failure = describe(error, error.kind, error.trace, "")
     else:
         failure = describe(error, type(error).__name__, trace_of(error), "")
     sink.error(failure)
     sys.stdout.flush()
-    connection.request("POST", "init/error", Codec().text(failure).encode(), error_type=failure["errorType"])
+    error_type = error_type or failure["errorType"]
+    connection.report(path, Codec().text(failure).encode(), error_type=error_type)
     sys.exit(1)
 
 
@@ -179,12 +219,13 @@ def fail_init(connection, sink, error):
 
 
 class Connection:
-    """HTTP/1.1 to the Runtime API, one request at a time on one kept-alive connection."""
+    """HTTP/1.1 to the Runtime API on one kept-alive connection."""
 
     def __init__(self, address):
         host, _, port = address.rpartition(":")
         self.address = (host, int(port))
-        self.host = address
+        self.common = "Host: %s\r\nUser-Agent: %s\r\n" % (address, USER_AGENT)
+        self.next_head = self.ask_head("invocation/next")
         self.socket = None
         self.buffered = b""
 
@@ -201,13 +242,43 @@ class Connection:
             self.socket.close()
             self.socket = None
 
-    def request(self, method, path, body=b"", content_type="application/json", error_type=None, expect=202):
-        head = "%s %s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n" % (method, API, path, self.host, USER_AGENT)
-        if method == "POST":
-            head += "Content-Type: %s\r\nContent-Length: %d\r\n" % (content_type, len(body))
+    def next(self):
+        """Waits for an invocation."""
+        return self.request("GET", "invocation/next", self.next_head)
+
+    def ask(self, path):
+        return self.request("GET", path, self.ask_head(path))
+
+    def ask_head(self, path):
+        return ("GET %s%s HTTP/1.1\r\n%s\r\n" % (API, path, self.common)).encode("ascii")
+
+    def report(self, path, body, content_type="application/json", error_type=None):
+        self.request("POST", path, self.report_head(path, body, content_type, error_type), body)
+
+    def report_and_next(self, path, body, content_type="application/json", error_type=None):
+        """Reports and asks for the next invocation in one go, and so is woken once: by the invocation."""
+        if self.socket is None or len(body) >= READ_BYTES:
+            self.report(path, body, content_type, error_type)
+            return self.next()
+        self.socket.sendall(self.report_head(path, body, content_type, error_type, THEN_NEXT) + body + self.next_head)
+        self.check("POST", path, *self.read_answer())
+        if self.socket is None:
+            return self.next()
+        try:
+            status, headers, answer = self.read_answer()
+        except (OSError, EOFError):
+            self.close()
+            return self.next()
+        self.check("GET", "invocation/next", status, headers, answer)
+        return headers, answer
+
+    def report_head(self, path, body, content_type, error_type, more=""):
         if error_type is not None:
-            head += "Lambda-Runtime-Function-Error-Type: %s\r\n" % header_value(error_type)
-        head = (head + "\r\n").encode("ascii")
+            more += "Lambda-Runtime-Function-Error-Type: %s\r\n" % header_value(error_type)
+        head = "POST %s%s HTTP/1.1\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n"
+        return (head % (API, path, self.common, content_type, len(body), more)).encode("ascii")
+
+    def request(self, method, path, head, body=b""):
         reused = self.socket is not None
         try:
             status, headers, answer = self.exchange(head, body)
@@ -218,11 +289,14 @@ class Connection:
                 raise
             self.close()
             status, headers, answer = self.exchange(head, body)
+        self.check(method, path, status, headers, answer)
+        return headers, answer
+
+    def check(self, method, path, status, _headers, answer):
         # The answer to a report is of no use to the function: its response may have been too large, for example, and
         # the service has already said so to the caller.
-        if status != expect and (method == "GET" or status >= 500):
+        if status >= 500 or (method == "GET" and status != 200):
             sys.exit("Runtime API: %s %s answered %d: %s" % (method, path, status, answer[:1024].decode(errors="replace")))
-        return headers, answer
 
     def exchange(self, head, body):
         if self.socket is None:
@@ -232,6 +306,9 @@ class Connection:
         else:
             self.socket.sendall(head)
             self.socket.sendall(body)
+        return self.read_answer()
+
+    def read_answer(self):
         status, headers = self.read_head()
         while 100 <= status < 200:
             status, headers = self.read_head()
@@ -245,12 +322,12 @@ class Connection:
         while b"\r\n\r\n" not in data:
             data += self.receive()
         head, _, self.buffered = data.partition(b"\r\n\r\n")
-        lines = head.decode("utf-8", "replace").split("\r\n")
+        first, *lines = head.decode("utf-8", "replace").split("\r\n")
         headers = {}
-        for line in lines[1:]:
+        for line in lines:
             name, _, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
-        return int(lines[0].split(" ", 2)[1]), headers
+            headers[name.lower()] = value.strip()
+        return int(first[9:12]), headers
 
     def read_body(self, headers):
         if "chunked" in headers.get("transfer-encoding", "").lower():
@@ -414,14 +491,9 @@ class ClientContext(Fields):
 class LambdaContext:
     """What handlers get as their second argument."""
 
-    def __init__(self, headers, client_context, identity):
-        variable = os.environ.get
+    def __init__(self, fixed, headers, client_context, identity):
+        self.__dict__.update(fixed)
         self.aws_request_id = headers.get("lambda-runtime-aws-request-id")
-        self.log_group_name = variable("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = variable("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = variable("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = variable("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         self.client_context = client_context
@@ -448,7 +520,19 @@ class LambdaContext:
         return "%s([%s])" % (type(self).__name__, fields)
 
 
-def make_context(headers):
+def fixed_context():
+    """What all invocations of a function have in common."""
+    variable = os.environ.get
+    return {
+        "log_group_name": variable("AWS_LAMBDA_LOG_GROUP_NAME"),
+        "log_stream_name": variable("AWS_LAMBDA_LOG_STREAM_NAME"),
+        "function_name": variable("AWS_LAMBDA_FUNCTION_NAME"),
+        "memory_limit_in_mb": variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        "function_version": variable("AWS_LAMBDA_FUNCTION_VERSION"),
+    }
+
+
+def make_context(fixed, headers):
     client_context = None
     values = json_header(headers.get("lambda-runtime-client-context"), "Client Context")
     if values is not None:
@@ -459,7 +543,7 @@ def make_context(headers):
     identity = CognitoIdentity({})
     identity.cognito_identity_id = cognito.get("cognitoIdentityId")
     identity.cognito_identity_pool_id = cognito.get("cognitoIdentityPoolId")
-    return LambdaContext(headers, client_context, identity)
+    return LambdaContext(fixed, headers, client_context, identity)
 
 
 def json_header(text, name):
@@ -479,6 +563,9 @@ class Current:
 
     request_id = ""
     tenant_id = None
+
+    def __init__(self):
+        self.fixed = fixed_context()
 
 
 class Sink:

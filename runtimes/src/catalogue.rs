@@ -63,12 +63,12 @@ pub struct DetectError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// The family has no place in Hearth yet.
-    #[error("runtime {runtime} is not served yet: it needs {needs}")]
+    #[error("runtime {runtime} is not served yet: {advice}")]
     NotServed {
         /// What was asked for.
         runtime: Runtime,
-        /// What it will take.
-        needs: &'static str,
+        /// What to do instead.
+        advice: &'static str,
     },
     /// There is nothing of the family on this machine.
     #[error(
@@ -166,7 +166,7 @@ impl Catalogue {
     pub fn serve(&self, runtime: Runtime) -> Result<Serving, Unavailable> {
         match table::how(runtime.family()) {
             How::Package => Ok(self.serving(runtime, Fit::Exact, None)),
-            How::NotServed { needs } => Err(Unavailable::NotServed { runtime, needs }),
+            How::NotServed { advice } => Err(Unavailable::NotServed { runtime, advice }),
             How::Interpreter(language) => self.serve_interpreted(runtime, language),
         }
     }

@@ -21,11 +21,7 @@ struct File {
 
 macro_rules! java {
     ($name:literal) => {
-        File {
-            family: Family::Java,
-            name: concat!("hearth/runtime/", $name),
-            text: include_str!(concat!("../java/hearth/runtime/", $name)),
-        }
+        File { family: Family::Java, name: $name, text: include_str!(concat!("../java/", $name)) }
     };
 }
 
@@ -36,20 +32,43 @@ const FILES: &[File] = &[
         name: "hearth_runtime_client.py",
         text: include_str!("../python/hearth_runtime_client.py"),
     },
+    File {
+        family: Family::Python,
+        name: "snapshot_restore_py.py",
+        text: include_str!("../python/snapshot_restore_py.py"),
+    },
+    File {
+        family: Family::Python,
+        name: "hearth_rehearsal.py",
+        text: include_str!("../python/hearth_rehearsal.py"),
+    },
     // AWS's entry file has this name, and error messages show it: "Require stack:\n- /var/runtime/index.mjs".
     File { family: Family::Node, name: "index.mjs", text: include_str!("../nodejs/bootstrap.mjs") },
+    File { family: Family::Node, name: "rehearsal.mjs", text: include_str!("../nodejs/rehearsal.mjs") },
+    File {
+        family: Family::Node,
+        name: "rehearsal-commonjs.cjs",
+        text: include_str!("../nodejs/rehearsal-commonjs.cjs"),
+    },
     File { family: Family::Ruby, name: "bootstrap.rb", text: include_str!("../ruby/bootstrap.rb") },
-    java!("Bean.java"),
-    java!("Binding.java"),
-    java!("Contexts.java"),
-    java!("Fault.java"),
-    java!("FunctionLoader.java"),
-    java!("Handler.java"),
-    java!("Handlers.java"),
-    java!("Json.java"),
-    java!("Log.java"),
-    java!("Main.java"),
-    java!("RuntimeApi.java"),
+    java!("com/amazonaws/services/lambda/crac/CheckpointException.java"),
+    java!("com/amazonaws/services/lambda/crac/Context.java"),
+    java!("com/amazonaws/services/lambda/crac/Core.java"),
+    java!("com/amazonaws/services/lambda/crac/GlobalContext.java"),
+    java!("com/amazonaws/services/lambda/crac/Resource.java"),
+    java!("com/amazonaws/services/lambda/crac/RestoreException.java"),
+    java!("hearth/runtime/Bean.java"),
+    java!("hearth/runtime/Binding.java"),
+    java!("hearth/runtime/Contexts.java"),
+    java!("hearth/runtime/Fault.java"),
+    java!("hearth/runtime/FunctionLoader.java"),
+    java!("hearth/runtime/Handler.java"),
+    java!("hearth/runtime/Handlers.java"),
+    java!("hearth/runtime/Json.java"),
+    java!("hearth/runtime/Log.java"),
+    java!("hearth/runtime/Main.java"),
+    java!("hearth/runtime/RuntimeApi.java"),
+    java!("hearth/runtime/SnapStart.java"),
 ];
 
 /// The written clients.

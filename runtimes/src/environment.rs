@@ -20,9 +20,15 @@ pub struct Session<'a> {
     pub endpoint_url: &'a str,
     /// The environment's log stream.
     pub log_stream: &'a str,
-    /// `on-demand` or `provisioned-concurrency`.
+    /// `on-demand`, `provisioned-concurrency` or `snap-start`.
     pub initialization_type: &'a str,
+    /// With SnapStart: what the function asks the Runtime API for credentials with. Those of a snapshot would be old when
+    /// it is restored.
+    pub credentials_token: Option<&'a str>,
 }
+
+/// Where a function with SnapStart asks for credentials: on the loopback, because SDKs ask nowhere else.
+pub const CREDENTIALS_URL: &str = "http://127.0.0.1:9001/2021-04-23/credentials";
 
 /// The variables that do not depend on the function.
 pub fn of_runtime(runtime: Runtime) -> BTreeMap<String, String> {
@@ -87,6 +93,20 @@ pub fn of_function(version: &FunctionVersion, session: &Session<'_>) -> BTreeMap
         ("AWS_SECRET_ACCESS_KEY", &session.credentials.secret_access_key),
         ("AWS_SESSION_TOKEN", &session.credentials.session_token),
     ]));
+    if let Some(token) = session.credentials_token {
+        // What belongs to a moment is not in a snapshot.
+        for name in [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            "AWS_LAMBDA_LOG_STREAM_NAME",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+        ] {
+            variables.remove(name);
+        }
+        variables.insert("AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(), CREDENTIALS_URL.to_owned());
+        variables.insert("AWS_CONTAINER_AUTHORIZATION_TOKEN".to_owned(), token.to_owned());
+    }
     // The user may point a client elsewhere on purpose: this name is not reserved.
     variables.entry("AWS_ENDPOINT_URL".to_owned()).or_insert_with(|| session.endpoint_url.to_owned());
     if version.logging.format == LogFormat::Json {
@@ -95,6 +115,27 @@ pub fn of_function(version: &FunctionVersion, session: &Session<'_>) -> BTreeMap
             variables.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), level.clone());
         }
     }
+    variables
+}
+
+/// The variables of an external extension: the function's, without those that are the runtime's alone.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html#runtimes-extensions-api-lifecycle>
+pub fn of_extension(version: &FunctionVersion, session: &Session<'_>) -> BTreeMap<String, String> {
+    const HIDDEN: &[&str] = &[
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_XRAY_CONTEXT_MISSING",
+        "AWS_XRAY_DAEMON_ADDRESS",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+        "_AWS_XRAY_DAEMON_ADDRESS",
+        "_AWS_XRAY_DAEMON_PORT",
+        "_HANDLER",
+    ];
+    let mut variables = of_runtime(version.runtime);
+    variables.extend(of_function(version, session));
+    variables.retain(|name, _| !HIDDEN.contains(&name.as_str()));
     variables
 }
 

@@ -78,6 +78,8 @@ pub fn options(memory_mib: u32, classes: &str) -> Vec<String> {
         // It would keep a file in the function's /tmp up to date.
         "-XX:-UsePerfData",
         "-Djava.net.preferIPv4Stack=true",
+        // Where the library of SnapStart's hooks, which a function brings, looks for whoever runs them.
+        "-Dorg.crac.Core.Compat=com.amazonaws.services.lambda.crac",
         "-cp",
         classes,
         "hearth.runtime.Main",

@@ -25,7 +25,7 @@ mod tools;
 pub use candidates::Search;
 pub use catalogue::{Catalogue, DetectError, DetectOptions, Entry, EntryStatus, Policy, Unavailable};
 pub use choice::Fit;
-pub use environment::{Session, needs_fresh_start, of_function};
+pub use environment::{Session, needs_fresh_start, of_extension, of_function};
 pub use fetch::{FetchError, FetchProgress, Fetched, fetch};
 pub use interpreter::{Interpreter, Version};
 pub use serving::{Command, Serving};

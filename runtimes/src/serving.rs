@@ -139,7 +139,13 @@ impl Serving {
         let sdk = sdk::installed(interpreter, &self.cache_dir);
         match interpreter.family {
             Family::Python => {
-                for name in ["bootstrap.py", "hearth_runtime_client.py", "__pycache__"] {
+                for name in [
+                    "bootstrap.py",
+                    "hearth_runtime_client.py",
+                    "hearth_rehearsal.py",
+                    "snapshot_restore_py.py",
+                    "__pycache__",
+                ] {
                     template = template.bind(client.join(name), format!("{RUNTIME}/{name}"));
                 }
                 if let Some(sdk) = sdk {
@@ -148,7 +154,9 @@ impl Serving {
                 template
             }
             Family::Node => {
-                template = template.bind(client.join("index.mjs"), format!("{RUNTIME}/index.mjs"));
+                for name in ["index.mjs", "rehearsal.mjs", "rehearsal-commonjs.cjs"] {
+                    template = template.bind(client.join(name), format!("{RUNTIME}/{name}"));
+                }
                 if let Some(sdk) = sdk {
                     template = template.bind(sdk.join("node_modules"), format!("{RUNTIME}/node_modules"));
                 }

@@ -14,8 +14,8 @@ pub enum How {
     Package,
     /// Not yet.
     NotServed {
-        /// What serving it will need, as the end of a sentence.
-        needs: &'static str,
+        /// What to do instead, as the end of a sentence.
+        advice: &'static str,
     },
 }
 
@@ -265,7 +265,10 @@ static RUBY: How = How::Interpreter(Language {
     },
     npm_package: |_| None,
 });
-static DOTNET: How = How::NotServed { needs: ".NET on this machine and Hearth's .NET runtime client" };
+static DOTNET: How = How::NotServed {
+    advice: "Hearth has no .NET runtime client; publish the function self-contained with Amazon.Lambda.RuntimeSupport \
+            (an executable named bootstrap) and give it runtime provided.al2023",
+};
 
 #[cfg(test)]
 mod tests {
@@ -284,6 +287,6 @@ mod tests {
 
     #[test]
     fn families_that_are_not_served_say_what_they_need() {
-        assert!(matches!(how(Family::DotNet), How::NotServed { needs } if !needs.is_empty()));
+        assert!(matches!(how(Family::DotNet), How::NotServed { advice } if !advice.is_empty()));
     }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod codegen;
 mod install;
+mod ric;
 mod run;
 mod test;
 mod tidy;

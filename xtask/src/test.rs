@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use crate::install::{apt_install, is_root};
+use crate::ric;
 use crate::run::{cargo, run, run_quietly, run_twice, step, which};
 
 /// Run the tests; the first time, install what they need into target/test-env.
@@ -35,6 +36,9 @@ enum Part {
     Crash,
 }
 
+/// Whole servers are killed in these; they are a part of their own.
+const CRASH_TESTS: &[&str] = &["test_crash.py", "test_crash_async.py", "test_crash_chain.py"];
+
 impl Test {
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         let mut outcome = Outcome::default();
@@ -48,12 +52,14 @@ impl Test {
         let (e2e, crash) = (self.wants(Part::E2e), self.wants(Part::Crash));
         if e2e || crash {
             let environment = Environment::prepare(root)?;
-            let pytest = |files: &[&str]| run(environment.pytest(root).args(files).args(&self.more));
+            let pytest = || environment.pytest(root);
             if e2e {
-                outcome.part("end-to-end tests", || pytest(&["--ignore", "test_crash.py"]));
+                let others = CRASH_TESTS.iter().flat_map(|file| ["--ignore", file]);
+                outcome.part("end-to-end tests", || run(pytest().args(others).args(&self.more)));
             }
             if crash {
-                outcome.part("crash tests of the server", || pytest(&["test_crash.py"]));
+                outcome
+                    .part("crash tests of the server", || run(pytest().args(CRASH_TESTS).args(&self.more)));
             }
         }
         outcome.tell()
@@ -133,6 +139,13 @@ impl Environment {
         environment.once("python", &tests.join("requirements.txt"), |at| install_python(at, &tests))?;
         environment.once("node", &tests.join("sdk-js/package.json"), |at| install_node(at, &tests))?;
         install_debian_cli();
+        if let Err(error) =
+            environment.once("ric", &tests.join("ric-js/package.json"), |at| ric::install(at, &tests))
+        {
+            eprintln!(
+                "AWS's runtime client for Node.js cannot be built, so its tests are skipped: {error:#}"
+            );
+        }
         build_rust_function(root)?;
         Ok(environment)
     }
@@ -166,6 +179,7 @@ impl Environment {
             .env("HEARTH_BIN", &self.hearth)
             .env("HEARTH_TEST_AWS_PYPI", self.home.join("python/bin/aws"))
             .env("HEARTH_TEST_NODE_MODULES", self.home.join("node/node_modules"))
+            .env("HEARTH_TEST_NODE_RIC", self.home.join("ric/node_modules"))
             .env("HEARTH_TEST_RUST_BOOTSTRAP", self.home.join("rust/release/bootstrap"))
             .env("PYTHONDONTWRITEBYTECODE", "1");
         // A developer's own AWS settings must not reach the tests.
@@ -178,9 +192,9 @@ impl Environment {
     }
 }
 
-/// Builds the custom runtime that is a Rust program on AWS's own crate, and says where it is.
+/// Builds the custom runtimes that are Rust programs on AWS's own crate, and says where the first is.
 pub fn build_rust_function(root: &Path) -> anyhow::Result<PathBuf> {
-    step("building the Rust function");
+    step("building the Rust functions");
     let target = root.join("target/test-env/rust");
     run(cargo(root)
         .args(["build", "--release", "--quiet", "--locked"])

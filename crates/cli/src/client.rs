@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use bytes::Bytes;
 use domain::{Clock as _, SystemClock};
 use http_body_util::{BodyExt as _, Full};
@@ -51,6 +51,38 @@ impl Target {
     }
 }
 
+/// The server's refusal of a call.
+#[derive(Debug)]
+pub struct Refused {
+    code: Option<String>,
+    text: String,
+    /// When the same may be asked again, if the caller was only too fast.
+    retry_after: Option<Duration>,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Refused {
+    /// The answer, or none if it was refused with this code.
+    pub fn unless<T>(answer: anyhow::Result<T>, code: &str) -> anyhow::Result<Option<T>> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.downcast_ref::<Self>().is_some_and(|refused| refused.has(code)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn has(&self, code: &str) -> bool {
+        self.code.as_deref().is_some_and(|said| said.split(':').next() == Some(code))
+    }
+}
+
 /// Makes calls, one at a time.
 pub struct Client {
     target: Target,
@@ -85,6 +117,17 @@ impl Client {
         Ok(Self { target: Target::from_environment()?, runtime })
     }
 
+    /// The region of every call.
+    pub fn region(&self) -> &str {
+        &self.target.region
+    }
+
+    /// The account, where the key's id is one.
+    pub fn account(&self) -> Option<&str> {
+        let id = self.target.access_key_id.as_str();
+        (id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())).then_some(id)
+    }
+
     /// A call of the Lambda API.
     pub fn lambda(
         &self,
@@ -102,13 +145,33 @@ impl Client {
         self.send("lambda", request.body(Bytes::from(body))?)
     }
 
+    /// A call of one of Hearth's own paths, whose answers are JSON.
+    pub fn hearth(&self, method: &str, path: &str, body: Vec<u8>) -> anyhow::Result<Value> {
+        let request = http::Request::builder().method(method).uri(path).body(Bytes::from(body))?;
+        self.send("hearth", request)?.json()
+    }
+
     /// A call of a service that speaks aws-json 1.1.
     pub fn json(&self, service: &str, operation: &str, input: &Value) -> anyhow::Result<Value> {
         let request = http::Request::post("/")
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", operation)
             .body(Bytes::from(serde_json::to_vec(input)?))?;
-        self.send(service, request)?.json()
+        let answer = self.send(service, request)?;
+        // An operation that has nothing to say answers with nothing.
+        if answer.body.is_empty() { Ok(Value::Null) } else { answer.json() }
+    }
+
+    /// A call of IAM, which answers in XML.
+    pub fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> anyhow::Result<String> {
+        let mut form = format!("Action={action}&Version=2010-05-08");
+        for (name, value) in parameters {
+            form.push_str(&format!("&{name}={}", percent_encode(value)));
+        }
+        let request = http::Request::post("/")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(form))?;
+        Ok(String::from_utf8_lossy(&self.send("iam", request)?.body).into_owned())
     }
 
     /// Waits between two questions.
@@ -117,7 +180,20 @@ impl Client {
         self.runtime.block_on(async { tokio::time::sleep(span).await });
     }
 
+    /// Asks again, as the SDKs do, where the operator keeps to AWS's rates.
     fn send(&self, service: &str, request: http::Request<Bytes>) -> anyhow::Result<Answer> {
+        const ATTEMPTS: usize = 5;
+        let mut last = self.send_once(service, request.clone());
+        for _ in 1..ATTEMPTS {
+            let refused = last.as_ref().err().and_then(|error| error.downcast_ref::<Refused>());
+            let Some(span) = refused.and_then(|refused| refused.retry_after) else { break };
+            self.pause(span);
+            last = self.send_once(service, request.clone());
+        }
+        last
+    }
+
+    fn send_once(&self, service: &str, request: http::Request<Bytes>) -> anyhow::Result<Answer> {
         let (mut parts, body) = request.into_parts();
         let address = self.target.endpoint.strip_prefix("http://").with_context(|| {
             format!(
@@ -154,22 +230,32 @@ async fn exchange(address: &str, request: http::Request<Bytes>) -> anyhow::Resul
     drop(sender);
     driver.await??;
     if !head.status.is_success() {
-        bail!("{}", describe_error(head.status, &head.headers, &body));
+        return Err(refusal(head.status, &head.headers, &body).into());
     }
     Ok(Answer { status: head.status.as_u16(), body, headers: head.headers })
 }
 
-fn describe_error(status: http::StatusCode, headers: &http::HeaderMap, body: &[u8]) -> String {
+fn refusal(status: http::StatusCode, headers: &http::HeaderMap, body: &[u8]) -> Refused {
     let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
-    let message = json["message"].as_str().or(json["Message"].as_str());
-    let code =
-        headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).or(json["__type"].as_str());
-    match (code, message) {
+    let body = String::from_utf8_lossy(body);
+    let in_xml = |element: &str| {
+        let (_, rest) = body.split_once(&format!("<{element}>"))?;
+        rest.split_once(&format!("</{element}>")).map(|(text, _)| text.to_owned())
+    };
+    let in_json = |member: &str| json[member].as_str().map(str::to_owned);
+    let in_header = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let code = in_header.or_else(|| in_json("__type")).or_else(|| in_xml("Code"));
+    let message = in_json("message").or_else(|| in_json("Message")).or_else(|| in_xml("Message"));
+    let text = match (&code, message) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        (None, Some(message)) => message.to_owned(),
-        (None, None) => format!("the server answered {status}: {}", String::from_utf8_lossy(body)),
-    }
+        (Some(code), None) => code.clone(),
+        (None, Some(message)) => message,
+        (None, None) => format!("the server answered {status}: {body}"),
+    };
+    // What else is throttled is an invocation, which whoever runs it wants to see.
+    let is_too_fast = json["Reason"] == "CallerRateLimitExceeded";
+    let seconds = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Refused { code, text, retry_after: seconds.filter(|_| is_too_fast).map(Duration::from_secs) }
 }
 
 /// Encodes text for a path segment or a query value.

@@ -24,7 +24,7 @@ impl Functions {
             return Ok(ExitCode::SUCCESS);
         }
         if functions.is_empty() {
-            println!("No functions yet. `hearth aws lambda create-function help` shows how to make one.");
+            println!("No functions yet. `hearth deploy DIR` makes one of a folder.");
             return Ok(ExitCode::SUCCESS);
         }
         let text = |function: &Value, key: &str| match &function[key] {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -42,8 +42,9 @@ impl Logs {
         let client = Client::from_environment()?;
         let group =
             if self.name.starts_with('/') { self.name.clone() } else { format!("/aws/lambda/{}", self.name) };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
-        let mut from_ms = u64::try_from(now.saturating_sub(self.since).as_millis())?;
+        // Lines are stamped by the server's clock, which may be a virtual one.
+        let since_ms = u64::try_from(self.since.as_millis())?;
+        let mut from_ms = crate::time::now_ms(&client)?.saturating_sub(since_ms);
         // Events of the newest millisecond may still arrive: ask for it again, and print each event once.
         let mut printed_at_newest = HashSet::new();
         loop {

@@ -2,14 +2,20 @@
 
 mod aws;
 mod client;
+mod deploy;
 mod duration;
 mod functions;
 mod invoke;
 mod logs;
+mod metrics;
+mod rm;
 mod root_key;
 mod runtimes_command;
 mod settings;
+mod sign;
+mod time;
 mod up;
+mod url_command;
 mod version;
 
 use std::process::ExitCode;
@@ -27,7 +33,8 @@ struct Cli {
 const FIRST_STEPS: &str = "\
 Start here:
   hearth up                              start the server (Ctrl-C stops it)
-  hearth aws lambda list-functions       the AWS CLI, pointed at it
+  hearth deploy DIR --url                make a function of a folder, with a URL
+  hearth aws lambda list-functions       the AWS CLI, pointed at the server
   hearth invoke NAME --payload '{}'      run a function
   hearth logs NAME --follow              watch what it prints";
 
@@ -35,14 +42,26 @@ Start here:
 enum Command {
     /// Start the server and stay in the foreground
     Up(Box<up::Up>),
+    /// Make a function of a folder, or bring it up to date
+    Deploy(Box<deploy::Deploy>),
     /// Invoke a function and print its answer
     Invoke(invoke::Invoke),
     /// Print what a function logged
     Logs(logs::Logs),
+    /// Print what Lambda measured: invocations, errors, durations
+    Metrics(metrics::Metrics),
+    /// Print a function's URL; give it one if it has none
+    Url(url_command::Url),
+    /// Delete a function with its versions, aliases, URLs and log
+    Rm(rm::Rm),
     /// List the functions of an account and region
     Functions(functions::Functions),
     /// List each Lambda runtime and what serves it on this machine
     Runtimes(runtimes_command::Runtimes),
+    /// Tell the server's time, or move it on (`hearth up --time virtual`)
+    Time(time::Time),
+    /// Sign a deployment package, for functions with a code signing configuration
+    Sign(sign::Sign),
     /// Run the installed AWS CLI with endpoint, region and credentials filled in
     Aws(aws::Aws),
     /// Print the version
@@ -56,10 +75,16 @@ fn main() -> ExitCode {
     }
     let outcome = match Cli::parse().command {
         Command::Up(up) => up.run(),
+        Command::Deploy(deploy) => deploy.run(),
         Command::Invoke(invoke) => invoke.run(),
         Command::Logs(logs) => logs.run(),
+        Command::Metrics(metrics) => metrics.run(),
+        Command::Url(url) => url.run(),
+        Command::Rm(rm) => rm.run(),
         Command::Functions(functions) => functions.run(),
         Command::Runtimes(runtimes) => runtimes.run(),
+        Command::Time(time) => time.run(),
+        Command::Sign(sign) => sign.run(),
         Command::Aws(aws) => aws.run(),
         Command::Version(version) => version.run(),
     };

@@ -8,7 +8,8 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use server::config::{
-    AddressRule, Auth, Config, CpuPolicy, DataLocation, RolePolicy, RootCredentials, RuntimePolicy,
+    AddressRule, Auth, Config, CpuPolicy, DataLocation, RateLimits, RolePolicy, RootCredentials,
+    RuntimePolicy, TimePolicy, VpcPolicy,
 };
 
 /// One struct for all three sources, so that a setting cannot exist in one and be missing from another.
@@ -26,6 +27,10 @@ pub struct Settings {
     /// Keep nothing: data lives in a temporary place and is gone when the server stops
     #[arg(long, env = "HEARTH_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub ephemeral: Option<bool>,
+
+    /// Which clock delays, retries and ages keep to: the machine's, or one that `hearth time advance` moves
+    #[arg(long, env = "HEARTH_TIME", value_name = "CLOCK")]
+    pub time: Option<Clock>,
 
     /// Host name in the URLs that Hearth returns
     #[arg(long, env = "HEARTH_HOSTNAME", value_name = "NAME")]
@@ -65,9 +70,26 @@ pub struct Settings {
     #[arg(long, env = "HEARTH_ROLES", value_name = "POLICY")]
     pub roles: Option<Roles>,
 
+    /// A function's VpcConfig: Hearth has no VPCs; `accept` keeps and shows it, without effect
+    #[arg(long, env = "HEARTH_VPC", value_name = "POLICY")]
+    pub vpc: Option<Vpc>,
+
+    /// The public key (a PEM file) of a signing profile's version, for code signing
+    #[arg(long, env = "HEARTH_SIGNING_PROFILE", value_delimiter = ',', value_name = "ARN=FILE")]
+    #[serde(default)]
+    pub signing_profile: Vec<String>,
+    /// A folder whose folders may be functions' code, run as they are: for developing
+    #[arg(long, env = "HEARTH_HOT_RELOAD", value_delimiter = ',', value_name = "DIR")]
+    #[serde(default)]
+    pub hot_reload: Vec<PathBuf>,
+
     /// Concurrent executions per account and region
     #[arg(long, env = "HEARTH_CONCURRENCY", value_name = "N")]
     pub concurrency: Option<u32>,
+
+    /// How many requests an account may make of Lambda in a second: `aws` holds it to AWS's documented quotas
+    #[arg(long, env = "HEARTH_RATE_LIMITS", value_name = "POLICY")]
+    pub rate_limits: Option<Rates>,
 
     /// Memory that idle execution environments may hold, in MiB
     #[arg(long, env = "HEARTH_IDLE_MEMORY", value_name = "MIB")]
@@ -110,6 +132,36 @@ pub enum Roles {
     Any,
 }
 
+/// `--rate-limits`
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rates {
+    /// As many as come
+    None,
+    /// AWS's quotas
+    Aws,
+}
+
+/// `--vpc`
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vpc {
+    /// Refuse it
+    Refuse,
+    /// Keep and show it, without effect on the function's network
+    Accept,
+}
+
+/// `--time`
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// The machine's clock
+    System,
+    /// A clock that stands still until it is moved: retries of minutes are tested in milliseconds
+    Virtual,
+}
+
 /// `--cpu`
 #[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -140,6 +192,7 @@ impl Settings {
             listen: self.listen.or(lower.listen),
             data_dir: self.data_dir.or(lower.data_dir),
             ephemeral: self.ephemeral.or(lower.ephemeral),
+            time: self.time.or(lower.time),
             hostname: self.hostname.or(lower.hostname),
             auth: self.auth.or(lower.auth),
             log: self.log.or(lower.log),
@@ -149,7 +202,15 @@ impl Settings {
             allow_host: if self.allow_host.is_empty() { lower.allow_host } else { self.allow_host },
             deny_host: if self.deny_host.is_empty() { lower.deny_host } else { self.deny_host },
             roles: self.roles.or(lower.roles),
+            vpc: self.vpc.or(lower.vpc),
+            signing_profile: if self.signing_profile.is_empty() {
+                lower.signing_profile
+            } else {
+                self.signing_profile
+            },
+            hot_reload: if self.hot_reload.is_empty() { lower.hot_reload } else { self.hot_reload },
             concurrency: self.concurrency.or(lower.concurrency),
+            rate_limits: self.rate_limits.or(lower.rate_limits),
             idle_memory: self.idle_memory.or(lower.idle_memory),
             idle_age: self.idle_age.or(lower.idle_age),
             cache_dir: self.cache_dir.or(lower.cache_dir),
@@ -178,6 +239,10 @@ impl Settings {
                 Some(dir) => std::path::absolute(dir)?,
                 None => cache_dir()?,
             },
+            time: match self.time {
+                Some(Clock::Virtual) => TimePolicy::Virtual,
+                Some(Clock::System) | None => TimePolicy::System,
+            },
             hostname: self.hostname.take().unwrap_or_else(|| default_hostname(listen)),
             runtimes: match self.runtimes {
                 Some(Runtimes::Exact) => RuntimePolicy::Exact,
@@ -194,7 +259,17 @@ impl Settings {
                 Some(Roles::Any) => RolePolicy::Any,
                 Some(Roles::Strict) | None => RolePolicy::Strict,
             },
+            vpc: match self.vpc {
+                Some(Vpc::Accept) => VpcPolicy::Accept,
+                Some(Vpc::Refuse) | None => VpcPolicy::Refuse,
+            },
+            signing_profiles: signing_profiles(&self.signing_profile)?,
+            hot_reload: folders("--hot-reload", &self.hot_reload)?,
             concurrency: self.concurrency.unwrap_or(domain::limits::CONCURRENT_EXECUTIONS),
+            rate_limits: match self.rate_limits {
+                Some(Rates::Aws) => RateLimits::Aws,
+                Some(Rates::None) | None => RateLimits::None,
+            },
             idle_memory_mib: self.idle_memory.unwrap_or_else(default_idle_memory_mib),
             idle_age: self.idle_age.map_or(Config::IDLE_AGE_DEFAULT, Duration::from_secs),
             listen,
@@ -222,6 +297,18 @@ impl Settings {
     }
 }
 
+/// Folders by their real names: what is beneath them is compared with those.
+fn folders(flag: &str, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let real = |folder: &PathBuf| {
+        let real = folder.canonicalize().with_context(|| format!("{flag} {}", folder.display()))?;
+        if !real.is_dir() {
+            bail!("{flag} {} is not a folder", folder.display());
+        }
+        Ok(real)
+    };
+    named.iter().map(real).collect()
+}
+
 fn address_rules(flag: &str, rules: &[String]) -> anyhow::Result<Vec<AddressRule>> {
     let understand = |rule: &String| {
         rule.parse().map_err(|_| {
@@ -229,6 +316,20 @@ fn address_rules(flag: &str, rules: &[String]) -> anyhow::Result<Vec<AddressRule
         })
     };
     rules.iter().map(understand).collect()
+}
+
+fn signing_profiles(settings: &[String]) -> anyhow::Result<lambda::SigningProfiles> {
+    let understand = |setting: &String| {
+        let (arn, file) = setting.split_once('=').with_context(|| {
+            format!("--signing-profile {setting:?}: write it like arn:aws:signer:…:/signing-profiles/NAME/VERSION=FILE")
+        })?;
+        let text = std::fs::read_to_string(file).with_context(|| format!("read {file}"))?;
+        let key = lambda::signature::PublicKey::parse(&text).with_context(|| {
+            format!("{file} is not an Ed25519 public key; `hearth sign --new-key` makes one")
+        })?;
+        Ok((arn.to_owned(), key))
+    };
+    settings.iter().map(understand).collect()
 }
 
 /// A wildcard address cannot stand in a URL; the loopback address can, as seen from this machine.

@@ -38,7 +38,8 @@ impl Up {
 
         // The launcher and the confinement come before the first thread.
         let prepared = Prepared::new(config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
         let outcome = runtime.block_on(async {
             let server = Server::start(prepared, listener).await?;
             print_banner(&server, started);
@@ -53,9 +54,17 @@ impl Up {
     }
 }
 
+/// Threads for requests: half of the processors, because functions need the others. More of them would mostly wake each
+/// other, and waking a thread costs more than what it is to do here.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
+}
+
 fn log_to_stderr(filter: Option<&str>) -> anyhow::Result<()> {
     let filter = filter.unwrap_or("warn");
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).with_context(|| {
+    // It calls every refused request an error of its own.
+    let quiet = format!("s3s=off,{filter}");
+    let filter = tracing_subscriber::EnvFilter::try_new(quiet).with_context(|| {
         format!("--log {filter:?} is not a filter; write it like info, or warn,wire=debug")
     })?;
     tracing_subscriber::fmt()

@@ -50,6 +50,9 @@ pub enum Principal {
         role_id: String,
         /// The function's name, or the caller's choice.
         session: String,
+        /// The function, by its ARN, in whose environment the session is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_function: Option<String>,
     },
 }
 
@@ -58,6 +61,17 @@ impl Principal {
     pub fn account(&self) -> &Account {
         match self {
             Self::Root(account) | Self::User { account, .. } | Self::AssumedRole { account, .. } => account,
+        }
+    }
+
+    /// The ARN that `GetCallerIdentity` and refusals name.
+    pub fn arn(&self) -> String {
+        match self {
+            Self::Root(account) => format!("arn:aws:iam::{account}:root"),
+            Self::User { account, name, path, .. } => format!("arn:aws:iam::{account}:user{path}{name}"),
+            Self::AssumedRole { account, role, session, .. } => {
+                format!("arn:aws:sts::{account}:assumed-role/{role}/{session}")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Region};
+use crate::{Account, Region, Version};
 
 /// A function's own name: 1 to 64 letters, digits, hyphens and underscores.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +50,15 @@ impl Qualifier {
         }
         let legal = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         (legal && (1..=128).contains(&text.len())).then(|| Self::Alias(text.to_owned()))
+    }
+}
+
+impl From<Version> for Qualifier {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::Latest => Self::Latest,
+            Version::Number(number) => Self::Version(number),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -27,9 +28,22 @@ impl fmt::Display for Version {
     }
 }
 
-/// A deployment package, by the SHA-256 of its zip in lower-case hex. The same bytes are unpacked once and shared.
+/// A deployment package, by the SHA-256 of its zip in lower-case hex: the same bytes are unpacked once and shared. Or a
+/// folder of the developer's, by its absolute path, which runs as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CodeRef(pub String);
+
+impl CodeRef {
+    /// A folder, if its path is absolute and text.
+    pub fn of_folder(path: &Path) -> Option<Self> {
+        path.to_str().filter(|_| path.is_absolute()).map(|path| Self(path.to_owned()))
+    }
+
+    /// The folder, where it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.0.starts_with('/').then(|| Path::new(&self.0))
+    }
+}
 
 /// `LoggingConfig.LogFormat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +113,10 @@ pub struct FunctionVersion {
     pub logging: LoggingConfig,
     /// Tracing.
     pub tracing: TracingMode,
+    /// Whether it is published with SnapStart: its environments are initialised when it is published.
+    pub snap_start: bool,
+    /// Whether each of its environments is for one tenant alone.
+    pub per_tenant: bool,
 }
 
 impl FunctionVersion {

@@ -1,62 +1,105 @@
-//! Whether an invocation may run now: concurrency per account and region.
+//! Whether an invocation may run now, and whether another environment may be started: the limits of an account, of a
+//! function, and of provisioned concurrency.
 //!
-//! A permit comes back by being dropped, so every way out of an invocation returns it.
+//! A permit comes back by being dropped, so every way out of an invocation returns it. Admission costs a handful of
+//! atomic operations: limits are changed under a lock, and read without one.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>
+
+mod account;
+mod gate;
+mod rate;
+mod slots;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::{FunctionVersion, Scope};
+use domain::Scope;
 
-use crate::ThrottleReason;
+use self::account::Account;
+pub(crate) use self::gate::{Gate, Permit};
+pub(crate) use self::rate::Pace;
+pub(crate) use self::slots::Slots;
+use crate::{FunctionKey, Limits};
 
-/// Grants permits.
+/// Every account's and every function's limits.
 pub(crate) struct Admission {
-    concurrency: u32,
-    accounts: RwLock<HashMap<Scope, Arc<AtomicU32>>>,
+    limits: Limits,
+    books: Mutex<Books>,
 }
 
-/// The right to run one invocation.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    running: Arc<AtomicU32>,
+#[derive(Default)]
+struct Books {
+    accounts: HashMap<Scope, Arc<Account>>,
+    gates: HashMap<FunctionKey, Arc<Gate>>,
 }
 
 impl Admission {
-    /// Admits at most `concurrency` at once in each account and region.
-    pub(crate) fn new(concurrency: u32) -> Self {
-        Self { concurrency, accounts: RwLock::default() }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { limits: limits.clone(), books: Mutex::default() }
     }
 
-    /// A permit, or the limit that is in the way. A function's reserved concurrency will be looked at first, here.
-    pub(crate) fn admit(&self, version: &FunctionVersion) -> Result<Permit, ThrottleReason> {
-        let running = self.account(&version.scope);
-        running
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |count| {
-                (count < self.concurrency).then_some(count + 1)
-            })
-            .map_err(|_| ThrottleReason::ConcurrentInvocationLimitExceeded)?;
-        Ok(Permit { running })
-    }
-
-    /// How many permits of an account and region are out.
-    pub(crate) fn running(&self, scope: &Scope) -> u32 {
-        self.account(scope).load(Ordering::Acquire)
-    }
-
-    fn account(&self, scope: &Scope) -> Arc<AtomicU32> {
-        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = accounts.get(scope) {
-            return Arc::clone(running);
+    /// What the invocations of a function pass through.
+    pub(crate) fn gate(&self, function: &FunctionKey) -> Arc<Gate> {
+        let mut books = self.books();
+        if let Some(gate) = books.gates.get(function) {
+            return Arc::clone(gate);
         }
-        drop(accounts);
-        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(accounts.entry(scope.clone()).or_default())
+        let account = Arc::clone(
+            books
+                .accounts
+                .entry(function.scope.clone())
+                .or_insert_with(|| Arc::new(Account::new(&self.limits))),
+        );
+        let gate = Arc::new(Gate::new(account, &self.limits));
+        books.gates.insert(function.clone(), Arc::clone(&gate));
+        gate
+    }
+
+    /// From now on the function has so much concurrency to itself, and no more; or shares what is unreserved.
+    pub(crate) fn set_reserved(&self, function: &FunctionKey, reserved: Option<u32>) {
+        self.gate(function).set_reserved(reserved);
+        self.share_out(&function.scope);
+    }
+
+    /// From now on so much concurrency of the function is provisioned, on all its versions together.
+    pub(crate) fn set_provisioned(&self, function: &FunctionKey, provisioned: u32) {
+        self.gate(function).set_provisioned(provisioned);
+        self.share_out(&function.scope);
+    }
+
+    /// The function is gone. What still runs of it keeps its limits.
+    pub(crate) fn forget(&self, function: &FunctionKey) {
+        self.books().gates.remove(function);
+        self.share_out(&function.scope);
+    }
+
+    /// How many invocations of an account and region run.
+    pub(crate) fn running(&self, scope: &Scope) -> u32 {
+        let books = self.books();
+        books
+            .gates
+            .iter()
+            .filter(|(function, _)| function.scope == *scope)
+            .map(|(_, gate)| gate.running())
+            .sum()
+    }
+
+    /// What reservations and provisioned concurrency leave of the account's concurrency.
+    fn share_out(&self, scope: &Scope) {
+        let books = self.books();
+        let Some(account) = books.accounts.get(scope) else { return };
+        let claimed = books
+            .gates
+            .iter()
+            .filter(|(function, _)| function.scope == *scope)
+            .fold(0_u32, |claimed, (_, gate)| claimed.saturating_add(gate.claimed()));
+        account.set_claimed(claimed);
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.running.fetch_sub(1, Ordering::AcqRel);
-    }
-}
+#[cfg(test)]
+mod tests;

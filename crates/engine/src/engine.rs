@@ -13,10 +13,13 @@ use uuid::Uuid;
 use crate::admission::Admission;
 use crate::idle::{IdleMemory, victims};
 use crate::invocation::StreamHead;
-use crate::placement::{EnvironmentId, Ids, Job, Pool, Submitted, Ticket};
+use crate::local::{Current, Folders};
+use crate::observation::{Observed, Reply, Witness};
+use crate::placement::{EnvironmentId, Ids, Job, Pool, PoolKey, Submitted, Ticket};
+use crate::provisioning::{Provisioning, supervise};
 use crate::{
-    FunctionKey, Invocation, InvokeError, Options, Outcome, Response, ResponseStream, ThrottleReason,
-    environment,
+    Allocation, Concurrency, FunctionKey, Invocation, InvokeError, Kept, Options, Outcome, Response,
+    ResponseStream, ThrottleReason, environment,
 };
 
 /// Pools are found under one of this many locks, each held for one lookup.
@@ -37,18 +40,21 @@ impl Engine {
     pub fn start(options: Options) -> Self {
         let shared = Arc::new(Shared::new(options));
         tokio::spawn(keep_idle_within_budget(Arc::downgrade(&shared)));
+        tokio::spawn(supervise(Arc::downgrade(&shared)));
         Self { shared }
     }
 
     /// Runs one invocation to its end. It runs on even if the caller stops waiting. Every exit gives the permit back:
     /// the environment drops it just before it answers.
     pub async fn invoke(&self, invocation: Invocation) -> Result<Outcome, InvokeError> {
+        let invocation = self.with_current_code(invocation).await?;
         self.begin(invocation, None)?.await.unwrap_or_else(|_| Err(InvokeError::lost()))
     }
 
     /// Runs one invocation whose response may be passed on while the function writes it. Answers when the response
     /// begins.
     pub async fn invoke_streaming(&self, invocation: Invocation) -> Result<Response, InvokeError> {
+        let invocation = self.with_current_code(invocation).await?;
         let (stream, head) = oneshot::channel();
         let mut outcome = self.begin(invocation, Some(stream))?;
         tokio::select! {
@@ -60,6 +66,20 @@ impl Engine {
         }
     }
 
+    /// An invocation of a package is as it is. That of a folder is of the folder as it is now.
+    async fn with_current_code(&self, invocation: Invocation) -> Result<Invocation, InvokeError> {
+        if invocation.version.code.folder().is_none() {
+            return Ok(invocation);
+        }
+        let Current { version, replaced } = self.shared.folders.current(invocation.version).await?;
+        if let Some(replaced) = replaced {
+            for pool in self.shared.pools.all().iter().filter(|pool| pool.version.revision == replaced) {
+                pool.set_retired(true);
+            }
+        }
+        Ok(Invocation { version, ..invocation })
+    }
+
     fn begin(
         &self,
         invocation: Invocation,
@@ -68,14 +88,33 @@ impl Engine {
         if self.shared.closing.load(Ordering::Acquire) {
             return Err(InvokeError::ShuttingDown);
         }
-        let permit = self
-            .shared
-            .admission
-            .admit(&invocation.version)
-            .map_err(|reason| InvokeError::Throttled { reason })?;
-        let (reply, outcome) = oneshot::channel();
-        self.shared.submit(Box::new(Job { invocation, permit, reply, stream }));
+        let pool = self.shared.pool_of(&invocation);
+        let synchronous_at = invocation.synchronous.then(Instant::now);
+        let paced = synchronous_at.map_or(Ok(()), |now| pool.gate.admit_request(now));
+        let admitted = paced.and_then(|()| pool.gate.admit(&pool.slots, synchronous_at));
+        let witness = self.shared.options.observer.as_ref().map(|observer| Witness {
+            observer: Arc::clone(observer),
+            version: Arc::clone(&invocation.version),
+            invoked_arn: invocation.invoked_arn.clone(),
+            in_use: pool.gate.in_use(&pool.slots),
+        });
+        let permit = admitted.map_err(|reason| {
+            self.shared.forget_if_empty(&pool);
+            let error = InvokeError::Throttled { reason };
+            if let Some(witness) = &witness {
+                witness.tell(Observed::Ended(Err(&error)));
+            }
+            error
+        })?;
+        let (caller, outcome) = oneshot::channel();
+        let reply = Reply { caller, witness };
+        self.shared.submit_to(pool, Box::new(Job { invocation, permit, reply, stream }));
         Ok(outcome)
+    }
+
+    /// From now on the function has so much concurrency to itself, and no more; or shares what is unreserved.
+    pub fn set_reserved(&self, function: &FunctionKey, reserved: Option<u32>) {
+        self.shared.admission.set_reserved(function, reserved);
     }
 
     /// A version was published whose first invocation is to come.
@@ -91,12 +130,40 @@ impl Engine {
     /// After an update or a deletion: environments of the function's revisions other than those to keep stop as soon as
     /// they are idle. Running invocations finish first, and so do those that already wait.
     pub fn retire(&self, function: &FunctionKey, keep: impl IntoIterator<Item = Uuid>) {
-        let keep: Vec<Uuid> = keep.into_iter().collect();
+        let keep = self.shared.folders.retire(function, keep.into_iter().collect());
         for pool in self.shared.pools.all() {
-            if pool.key == *function {
+            if pool.function == *function {
                 pool.set_retired(!keep.contains(&pool.version.revision));
             }
         }
+    }
+
+    /// This, and nothing else, of a function is to be initialised before requests come: its environments are started now,
+    /// replaced when they die, and never stopped for want of requests.
+    pub fn keep(&self, function: &FunctionKey, wanted: &[Kept]) {
+        self.shared.keep(function, wanted);
+    }
+
+    /// How far what is kept of a revision is; nothing if nothing is kept of it.
+    pub fn allocation(&self, function: &FunctionKey, revision: Uuid) -> Option<Allocation> {
+        self.shared.allocation(function, revision)
+    }
+
+    /// Waits until what is kept of a revision is there, or a try has failed.
+    pub async fn allocated(&self, function: &FunctionKey, revision: Uuid) -> Option<Allocation> {
+        self.shared.allocated(function, revision).await
+    }
+
+    /// What runs of a function now, for its metrics.
+    pub fn concurrency(&self, function: &FunctionKey) -> Concurrency {
+        self.shared.concurrency(function)
+    }
+
+    /// The function is gone, and its limits with it. Running invocations finish.
+    pub fn forget(&self, function: &FunctionKey) {
+        self.keep(function, &[]);
+        self.retire(function, []);
+        self.shared.admission.forget(function);
     }
 
     /// Refuses new invocations, lets running ones finish until `deadline` has passed, then stops every environment.
@@ -122,8 +189,10 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     admission: Admission,
     pools: Pools,
+    folders: Folders,
     ids: Arc<Ids>,
     idle_memory: Arc<IdleMemory>,
+    pub(crate) provisioning: Provisioning,
     alive: Arc<Alive>,
     closing: AtomicBool,
 }
@@ -131,10 +200,12 @@ pub(crate) struct Shared {
 impl Shared {
     fn new(options: Options) -> Self {
         Self {
-            admission: Admission::new(options.limits.concurrency),
+            admission: Admission::new(&options.limits),
             idle_memory: Arc::new(IdleMemory::new(options.limits.idle_memory_mib)),
             options,
+            provisioning: Provisioning::new(),
             pools: Pools::default(),
+            folders: Folders::default(),
             ids: Arc::default(),
             alive: Arc::default(),
             closing: AtomicBool::new(false),
@@ -142,43 +213,66 @@ impl Shared {
     }
 
     /// Gives an admitted invocation to an environment, now or when one is free.
-    pub(crate) fn submit(self: &Arc<Self>, mut job: Box<Job>) {
+    pub(crate) fn submit(self: &Arc<Self>, job: Box<Job>) {
+        self.submit_to(self.pool_of(&job.invocation), job);
+    }
+
+    fn submit_to(self: &Arc<Self>, mut pool: Arc<Pool>, mut job: Box<Job>) {
         loop {
-            let version = &job.invocation.version;
-            let pool = self.pools.of(version.revision, || {
-                Pool::new(Arc::clone(version), Arc::clone(&self.ids), Arc::clone(&self.idle_memory))
-            });
             match pool.submit(job) {
                 Submitted::Assigned => return,
                 Submitted::Waiting(tickets) => return self.launch(&pool, tickets),
-                // It was emptied between the two lines above; the next look makes a new one.
+                // It was emptied since it was found; the next look makes a new one.
                 Submitted::Closed(returned) => {
                     self.pools.remove(&pool);
                     job = returned;
+                    pool = self.pool_of(&job.invocation);
                 }
             }
         }
     }
 
+    fn pool_of(&self, invocation: &Invocation) -> Arc<Pool> {
+        self.pool(PoolKey::of(invocation), &invocation.version)
+    }
+
+    /// The pool of a version that keeps no tenants apart.
+    pub(crate) fn pool_of_version(&self, version: &Arc<FunctionVersion>) -> Arc<Pool> {
+        self.pool(PoolKey { revision: version.revision, tenant_id: None }, version)
+    }
+
+    fn pool(&self, key: PoolKey, version: &Arc<FunctionVersion>) -> Arc<Pool> {
+        self.pools.of(key, |key| {
+            let gate = self.admission.gate(&FunctionKey::of(version));
+            let (ids, idle_memory) = (Arc::clone(&self.ids), Arc::clone(&self.idle_memory));
+            Pool::new(key, Arc::clone(version), gate, ids, idle_memory, self.provisioning.bell())
+        })
+    }
+
     /// Starts environments, if the machine has room for them.
     pub(crate) fn launch(self: &Arc<Self>, pool: &Arc<Pool>, tickets: Vec<Ticket>) {
         for ticket in tickets {
-            if !self.has_room() {
+            if let Some(obstacle) = self.obstacle(pool) {
                 if let Some(job) = pool.refuse(&ticket) {
                     let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
-                    tracing::warn!(function = %pool.version.name, "throttled: the machine's memory is used up");
+                    tracing::warn!(function = %pool.version.name, "throttled: {obstacle}");
                     job.fail(InvokeError::Throttled { reason });
                 }
                 self.forget_if_empty(pool);
                 continue;
             }
-            let alive = self.alive.one();
-            let run = environment::run(Arc::clone(self), Arc::clone(pool), ticket);
-            tokio::spawn(async move {
-                run.await;
-                drop(alive);
-            });
+            self.start(pool, ticket);
         }
+    }
+
+    /// Starts an environment.
+    pub(crate) fn start(self: &Arc<Self>, pool: &Arc<Pool>, ticket: Ticket) {
+        let alive = self.alive.one();
+        let run = environment::run(Arc::clone(self), Arc::clone(pool), ticket);
+        tokio::spawn(async move {
+            run.await;
+            drop(alive);
+        });
     }
 
     /// An environment is no more.
@@ -188,23 +282,58 @@ impl Shared {
         self.forget_if_empty(pool);
     }
 
-    fn forget_if_empty(&self, pool: &Arc<Pool>) {
+    pub(crate) fn forget_if_empty(&self, pool: &Arc<Pool>) {
         if pool.close_if_empty() {
             self.pools.remove(pool);
         }
+    }
+
+    /// The pool is no longer in use.
+    pub(crate) fn forget_pool(&self, pool: &Arc<Pool>) {
+        self.pools.remove(pool);
+    }
+
+    /// How many invocations of a function run.
+    pub(crate) fn running_of(&self, function: &FunctionKey) -> u32 {
+        self.admission.gate(function).running()
+    }
+
+    /// So much concurrency of a function is provisioned.
+    pub(crate) fn set_provisioned(&self, function: &FunctionKey, provisioned: u32) {
+        self.admission.set_provisioned(function, provisioned);
+    }
+
+    /// Why no environment may be started now, if so.
+    fn obstacle(&self, pool: &Pool) -> Option<&'static str> {
+        if !self.has_room() {
+            return Some("the machine's memory is used up");
+        }
+        (!pool.gate.admit_start(Instant::now())).then_some("the function scales faster than it may")
+    }
+
+    /// Why no environment may be initialised ahead now, if so. What only saves time takes nobody's place.
+    pub(crate) fn obstacle_ahead(&self, pool: &Pool) -> Option<&'static str> {
+        let reserve = self.options.limits.reserve_memory_mib + STARTING_MIB;
+        if pool.version.snap_start && self.options.isolation.available_memory_mib() < reserve {
+            return Some("the machine's memory is used up");
+        }
+        self.obstacle(pool)
     }
 
     /// Whether another environment fits, making room by stopping idle ones if need be.
     fn has_room(&self) -> bool {
         let reserve = self.options.limits.reserve_memory_mib + STARTING_MIB;
         let available = self.options.isolation.available_memory_mib();
-        available >= reserve || self.evict((reserve - available) * 1024 * 1024)
+        available >= reserve || self.evict((reserve - available) * 1024 * 1024, true)
     }
 
-    /// Stops idle environments that hold `bytes` together; whether there were any.
-    fn evict(&self, bytes: u64) -> bool {
+    /// Stops idle environments that hold `bytes` together; whether there were any. Only when memory is short are those among
+    /// them that wait for the first request of a version with SnapStart.
+    fn evict(&self, bytes: u64, is_short: bool) -> bool {
         let pools = self.pools.all();
-        let idle = pools.iter().flat_map(|pool| pool.idle()).collect();
+        let idle = pools.iter().flat_map(|pool| pool.idle());
+        let ready = pools.iter().filter(|_| is_short).flat_map(|pool| pool.ready_for_pressure());
+        let idle = idle.chain(ready).collect();
         let mut evicted = false;
         for id in victims(idle, bytes, Instant::now()) {
             evicted |= pools.iter().any(|pool| pool.evict(id));
@@ -219,36 +348,42 @@ async fn keep_idle_within_budget(shared: std::sync::Weak<Shared>) {
     loop {
         idle_memory.exceeded().await;
         let Some(shared) = shared.upgrade() else { return };
-        shared.evict(idle_memory.excess_bytes());
+        shared.evict(idle_memory.excess_bytes(), false);
     }
 }
 
-/// Every pool, by revision.
+/// Every pool.
 #[derive(Default)]
 struct Pools {
-    shards: [Mutex<HashMap<Uuid, Arc<Pool>>>; SHARDS],
+    shards: [Mutex<HashMap<PoolKey, Arc<Pool>>>; SHARDS],
     hasher: std::hash::RandomState,
 }
 
 impl Pools {
-    fn shard(&self, revision: Uuid) -> MutexGuard<'_, HashMap<Uuid, Arc<Pool>>> {
-        let shard = usize::try_from(self.hasher.hash_one(revision) % SHARDS as u64).unwrap_or_default();
+    fn shard(&self, key: &PoolKey) -> MutexGuard<'_, HashMap<PoolKey, Arc<Pool>>> {
+        let shard = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of(&self, revision: Uuid, make: impl FnOnce() -> Pool) -> Arc<Pool> {
-        Arc::clone(self.shard(revision).entry(revision).or_insert_with(|| Arc::new(make())))
+    fn of(&self, key: PoolKey, make: impl FnOnce(PoolKey) -> Pool) -> Arc<Pool> {
+        let mut shard = self.shard(&key);
+        if let Some(pool) = shard.get(&key) {
+            return Arc::clone(pool);
+        }
+        let pool = Arc::new(make(key.clone()));
+        shard.insert(key, Arc::clone(&pool));
+        pool
     }
 
     fn remove(&self, pool: &Arc<Pool>) {
-        let mut shard = self.shard(pool.version.revision);
-        if shard.get(&pool.version.revision).is_some_and(|found| Arc::ptr_eq(found, pool)) {
-            shard.remove(&pool.version.revision);
+        let mut shard = self.shard(&pool.key);
+        if shard.get(&pool.key).is_some_and(|found| Arc::ptr_eq(found, pool)) {
+            shard.remove(&pool.key);
         }
     }
 
     fn all(&self) -> Vec<Arc<Pool>> {
-        let lock = |shard: &Mutex<HashMap<Uuid, Arc<Pool>>>| -> Vec<Arc<Pool>> {
+        let lock = |shard: &Mutex<HashMap<PoolKey, Arc<Pool>>>| -> Vec<Arc<Pool>> {
             shard.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
         };
         self.shards.iter().flat_map(lock).collect()

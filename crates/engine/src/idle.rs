@@ -33,6 +33,12 @@ impl IdleMemory {
         self.held_bytes.fetch_sub(bytes, Ordering::AcqRel);
     }
 
+    /// How much they hold now.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held_bytes.load(Ordering::Acquire)
+    }
+
     /// Waits until the budget is exceeded.
     pub(crate) async fn exceeded(&self) {
         self.exceeded.notified().await;

@@ -41,6 +41,10 @@ pub struct Invocation {
     pub cognito_identity: Option<String>,
     /// `X-Amzn-Trace-Id`.
     pub trace_header: Option<String>,
+    /// The tenant it is for, if the function keeps its tenants apart.
+    pub tenant_id: Option<Arc<str>>,
+    /// Whether the caller waits for the response: only so many such requests may come in a second.
+    pub synchronous: bool,
     /// Whether the caller wants the last 4 KB of the log.
     pub tail: bool,
 }
@@ -56,6 +60,8 @@ pub struct Outcome {
     pub log_tail: Option<Bytes>,
     /// How the environment came to be.
     pub start: Start,
+    /// Which concurrency it ran in.
+    pub capacity: Capacity,
     /// From the delivery of the event to the response.
     pub duration: Duration,
 }
@@ -121,6 +127,18 @@ pub enum Start {
     },
 }
 
+/// Which part of the concurrency an invocation ran in. The metrics `ProvisionedConcurrencyInvocations` and
+/// `ProvisionedConcurrencySpilloverInvocations` count the last two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capacity {
+    /// The function's version has no provisioned concurrency, or not yet.
+    OnDemand,
+    /// Provisioned concurrency.
+    Provisioned,
+    /// On demand, because all provisioned concurrency was in use.
+    Spillover,
+}
+
 /// The function did not run, or nobody can know what became of it. The lambda service maps this to AWS's errors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
@@ -144,6 +162,12 @@ pub enum InvokeError {
         /// What failed.
         why: String,
     },
+    /// With SnapStart: what the function does after it is restored has failed.  AWS: 400 `SnapStartException`
+    #[error("the environment could not be restored")]
+    RestoreFailed,
+    /// With SnapStart: that took too long.  AWS: 408 `SnapStartTimeoutException`
+    #[error("the environment was not restored in time")]
+    RestoreTimedOut,
     /// The server is going down.  AWS: 503
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -164,6 +188,10 @@ pub enum ThrottleReason {
     ConcurrentInvocationLimitExceeded,
     /// The function's reserved concurrency is used up, or zero.
     ReservedFunctionConcurrentInvocationLimitExceeded,
+    /// More requests a second than the account's concurrency allows.
+    FunctionInvocationRateLimitExceeded,
+    /// More requests a second than the function's reserved concurrency allows.
+    ReservedFunctionInvocationRateLimitExceeded,
 }
 
 impl ThrottleReason {
@@ -173,6 +201,10 @@ impl ThrottleReason {
             Self::ConcurrentInvocationLimitExceeded => "ConcurrentInvocationLimitExceeded",
             Self::ReservedFunctionConcurrentInvocationLimitExceeded => {
                 "ReservedFunctionConcurrentInvocationLimitExceeded"
+            }
+            Self::FunctionInvocationRateLimitExceeded => "FunctionInvocationRateLimitExceeded",
+            Self::ReservedFunctionInvocationRateLimitExceeded => {
+                "ReservedFunctionInvocationRateLimitExceeded"
             }
         }
     }

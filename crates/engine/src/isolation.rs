@@ -10,12 +10,13 @@ mod linux;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use domain::{FunctionVersion, Runtime};
-use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
+use tokio::net::{TcpListener, TcpStream};
 
 pub use linux::{Ahead, CpuPolicy, Figures, Linux, LinuxOptions};
 
@@ -48,6 +49,19 @@ pub trait Cell: Send + Sync {
     /// Starts the runtime with the function's variables over the runtime's own. Called again after a reset.
     fn start(&mut self, variables: BTreeMap<String, String>) -> BoxFuture<'_, Result<Process, StartError>>;
 
+    /// The names of the external extensions that the version's layers hold, in order.
+    fn extensions(&self) -> &[String];
+
+    /// Starts one of them with its variables. The error is the reason, as AWS names it.
+    fn start_extension(
+        &self,
+        name: &str,
+        variables: BTreeMap<String, String>,
+    ) -> BoxFuture<'_, Result<Process, LaunchError>>;
+
+    /// What connects to the function's own listeners.
+    fn dialer(&self) -> Dialer;
+
     /// Full speed for the Init phase, or the share that the function's memory buys.
     fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault>;
 
@@ -75,6 +89,24 @@ pub struct Process {
     pub stderr: pipe::Receiver,
     /// Ends when the process does.
     pub exited: BoxFuture<'static, Exit>,
+    /// Sends it a signal.
+    pub signal: Signaller,
+}
+
+/// Sends a signal to a process. Nothing happens when it has ended.
+pub type Signaller = Box<dyn Fn(i32) -> BoxFuture<'static, Result<(), Fault>> + Send + Sync>;
+
+/// Connects to a port of the cell's own loopback.
+pub type Dialer = Arc<dyn Fn(u16) -> BoxFuture<'static, io::Result<TcpStream>> + Send + Sync>;
+
+/// An external extension could not be started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct LaunchError {
+    /// `PermissionDenied` or `UnknownError`, as the EXTENSION line names it.
+    pub kind: &'static str,
+    /// What was attempted, and why it did not work.
+    pub why: String,
 }
 
 /// How a runtime ended.

@@ -13,24 +13,32 @@
 mod admission;
 mod engine;
 mod environment;
+mod extensions;
 mod idle;
 mod invocation;
 pub mod isolation;
+mod local;
 mod logs;
+mod observation;
 mod options;
 mod pace;
 pub mod package;
 mod placement;
+mod provisioning;
 mod runtime_api;
 mod runtime_version;
+mod telemetry;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use engine::Engine;
 pub use invocation::{
-    FunctionError, FunctionKey, Invocation, InvokeError, Outcome, Response, ResponseStream, Start,
+    Capacity, FunctionError, FunctionKey, Invocation, InvokeError, Outcome, Response, ResponseStream, Start,
     ThrottleReason,
 };
+pub use observation::{InUse, Observation, Observed, Observer};
 pub use options::{CredentialsProvider, Limits, Options};
 pub use pace::Bandwidth;
+pub use provisioning::{Allocation, AllocationStatus, Concurrency, Initialization, Kept};
 pub use runtime_version::runtime_version_arn;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use domain::{Clock, Credentials, FunctionVersion, LogLine, SystemClock, limits};
 use tokio::sync::mpsc;
 
-use crate::Bandwidth;
 use crate::isolation::Isolation;
+use crate::{Bandwidth, Observer};
 
 /// Mints the credentials of a function's role; called once for each start of an environment.
 pub type CredentialsProvider = Arc<dyn Fn(&FunctionVersion) -> Credentials + Send + Sync>;
@@ -21,9 +21,11 @@ pub struct Options {
     pub logs: mpsc::Sender<LogLine>,
     /// Mints the credentials of a function's role.
     pub credentials: CredentialsProvider,
+    /// Hears of every invocation that ended or could not begin.
+    pub observer: Option<Observer>,
     /// `AWS_ENDPOINT_URL` inside functions.
     pub endpoint_url: String,
-    /// The time of day, for deadlines and log lines. Durations are measured with the monotonic clock.
+    /// The time of day, for log lines. Deadlines go by the machine's clock, durations by the monotonic one.
     pub clock: Arc<dyn Clock>,
     /// Numbers.
     pub limits: Limits,
@@ -40,6 +42,7 @@ impl Options {
             isolation,
             logs,
             credentials,
+            observer: None,
             endpoint_url: "http://127.0.0.1:4566".to_owned(),
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
@@ -52,6 +55,10 @@ impl Options {
 pub struct Limits {
     /// Concurrent executions of each account and region.
     pub concurrency: u32,
+    /// Environments that a function may start in [`limits::SCALING_INTERVAL`].
+    pub starts_per_interval: u32,
+    /// Synchronous requests that may come in a second for each unit of concurrency.
+    pub requests_per_concurrency: u32,
     /// How long the Init phase may take before it is retried inside the first invocation.
     pub init_timeout: Duration,
     /// How long an environment may wait for its next invocation before it is stopped.
@@ -75,6 +82,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             concurrency: limits::CONCURRENT_EXECUTIONS,
+            starts_per_interval: limits::SCALING_STARTS,
+            requests_per_concurrency: limits::REQUESTS_PER_CONCURRENCY,
             init_timeout: limits::INIT_TIMEOUT,
             idle_age: Duration::from_secs(10 * 60),
             idle_memory_mib: crate::engine::machine_memory_mib() / 4,

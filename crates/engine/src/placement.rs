@@ -2,22 +2,29 @@
 //!
 //! The most recently used idle environment goes first, so that the others grow old and can go. A request that finds
 //! none waits, and takes whichever environment is free first, new or warm. Never are more environments on their way
-//! (starting, or about to be free) than requests wait for.
+//! (starting, or about to be free) than requests wait for, except for those that are initialised ahead of requests
+//! ([`ahead`]): provisioned concurrency, and SnapStart.
 //!
 //! A pool only keeps the books, under a lock held for lookups. It neither starts environments nor counts
 //! concurrency: [`crate::admission`] has already granted the permit.
+
+mod ahead;
+mod keep;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::FunctionVersion;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
+use uuid::Uuid;
 
-use crate::admission::Permit;
+use self::keep::Keep;
+use crate::admission::{Gate, Permit, Slots};
 use crate::idle::IdleMemory;
 use crate::invocation::StreamHead;
-use crate::{FunctionKey, Invocation, InvokeError, Outcome};
+use crate::observation::Reply;
+use crate::{Allocation, FunctionKey, Initialization, Invocation, InvokeError};
 
 /// Names an environment within the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +34,7 @@ pub(crate) struct EnvironmentId(pub(crate) u64);
 pub(crate) struct Job {
     pub(crate) invocation: Invocation,
     pub(crate) permit: Permit,
-    pub(crate) reply: oneshot::Sender<Result<Outcome, InvokeError>>,
+    pub(crate) reply: Reply,
     /// Set while the caller would take the response in parts.
     pub(crate) stream: Option<oneshot::Sender<StreamHead>>,
 }
@@ -36,7 +43,7 @@ impl Job {
     /// Gives the permit back and tells the caller, if it still waits.
     pub(crate) fn fail(self, error: InvokeError) {
         drop(self.permit);
-        let _ = self.reply.send(Err(error));
+        self.reply.send(Err(error));
     }
 }
 
@@ -53,6 +60,9 @@ pub(crate) enum Command {
 /// A place in a pool for an environment that is to be started.
 pub(crate) struct Ticket {
     pub(crate) id: EnvironmentId,
+    pub(crate) initialization: Initialization,
+    /// No request is there yet.
+    pub(crate) ahead: bool,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
 }
 
@@ -70,18 +80,41 @@ pub(crate) enum Submitted {
 pub(crate) enum Offered {
     /// It takes this.
     Job(Box<Job>),
-    /// It waits.
+    /// It waits, and may stop when it has waited for too long.
     Wait,
+    /// It waits for as long as it takes.
+    Keep,
     /// Its revision is retired: it stops.
     Stop,
 }
 
+/// What environments must have in common to serve the same requests: none is ever used by two tenants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey {
+    pub(crate) revision: Uuid,
+    pub(crate) tenant_id: Option<Arc<str>>,
+}
+
+impl PoolKey {
+    /// Where the invocation belongs.
+    pub(crate) fn of(invocation: &Invocation) -> Self {
+        Self { revision: invocation.version.revision, tenant_id: invocation.tenant_id.clone() }
+    }
+}
+
 /// The environments of one function revision, and the requests that wait for one.
 pub(crate) struct Pool {
-    pub(crate) key: FunctionKey,
+    pub(crate) key: PoolKey,
+    pub(crate) function: FunctionKey,
     pub(crate) version: Arc<FunctionVersion>,
+    pub(crate) gate: Arc<Gate>,
+    /// Provisioned concurrency, once it is all there.
+    pub(crate) slots: Arc<Slots>,
     ids: Arc<Ids>,
     idle_memory: Arc<IdleMemory>,
+    /// Rings when there may be something to initialise ahead.
+    bell: Arc<Notify>,
+    allocation: watch::Sender<Allocation>,
     books: Mutex<Books>,
 }
 
@@ -100,6 +133,9 @@ struct Books {
     members: HashMap<EnvironmentId, Member>,
     /// The most recently used last.
     idle: Vec<EnvironmentId>,
+    /// Those that are kept, and wait.
+    ready: Vec<EnvironmentId>,
+    keep: Keep,
     waiting: VecDeque<Box<Job>>,
     starting: usize,
     releasing: usize,
@@ -110,6 +146,10 @@ struct Books {
 struct Member {
     commands: mpsc::UnboundedSender<Command>,
     standing: Standing,
+    /// It is one of those that are initialised ahead.
+    kept: bool,
+    /// Goes back when it has started.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -121,6 +161,8 @@ enum Standing {
     Idle {
         since: Instant,
         held: Held,
+        /// It is kept, whatever the idle ones may hold together.
+        kept: bool,
     },
 }
 
@@ -140,8 +182,18 @@ pub(crate) struct IdleEntry {
 }
 
 impl Pool {
-    pub(crate) fn new(version: Arc<FunctionVersion>, ids: Arc<Ids>, idle_memory: Arc<IdleMemory>) -> Self {
-        Self { key: FunctionKey::of(&version), version, ids, idle_memory, books: Mutex::default() }
+    pub(crate) fn new(
+        key: PoolKey,
+        version: Arc<FunctionVersion>,
+        gate: Arc<Gate>,
+        ids: Arc<Ids>,
+        idle_memory: Arc<IdleMemory>,
+        bell: Arc<Notify>,
+    ) -> Self {
+        let function = FunctionKey::of(&version);
+        let (slots, books) = (Arc::default(), Mutex::default());
+        let allocation = watch::Sender::new(Allocation::default());
+        Self { key, function, version, gate, slots, ids, idle_memory, bell, allocation, books }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -154,8 +206,11 @@ impl Pool {
         if books.closed {
             return Submitted::Closed(job);
         }
-        while let Some(id) = books.idle.pop() {
-            self.stand(&mut books, id, Standing::Busy);
+        if books.keep.resume() {
+            self.bell.notify_one();
+        }
+        while let Some(id) = books.pop_free() {
+            self.occupy(&mut books, id);
             match books.members[&id].commands.send(Command::Assign(job)) {
                 Ok(()) => return Submitted::Assigned,
                 // Its task is gone; it will not be missed.
@@ -170,14 +225,26 @@ impl Pool {
     /// The environment is free; `held` is what it is worth while it waits.
     pub(crate) fn offer(&self, id: EnvironmentId, held: Held) -> Offered {
         let mut books = self.books();
+        // It was told to stop while it was starting, and has come this far meanwhile.
+        let Some(member) = books.members.get(&id) else { return Offered::Stop };
+        let (kept, starting) = (member.kept, member.standing == Standing::Starting);
+        self.stand(&mut books, id, Standing::Busy);
+        if kept && starting {
+            books.keep.ready();
+            self.publish(&books);
+        }
         if let Some(job) = books.waiting.pop_front() {
-            self.stand(&mut books, id, Standing::Busy);
+            self.occupy(&mut books, id);
             return Offered::Job(job);
         }
         if books.retired {
             return Offered::Stop;
         }
-        self.stand(&mut books, id, Standing::Idle { since: Instant::now(), held });
+        self.stand(&mut books, id, Standing::Idle { since: Instant::now(), held, kept });
+        if kept {
+            books.ready.push(id);
+            return Offered::Keep;
+        }
         books.idle.push(id);
         Offered::Wait
     }
@@ -198,17 +265,27 @@ impl Pool {
     /// Takes the environment off the list if it still is idle there. It then may stop without losing anything.
     pub(crate) fn withdraw(&self, id: EnvironmentId) -> bool {
         let mut books = self.books();
-        let Some(at) = books.idle.iter().rposition(|idle| *idle == id) else { return false };
-        books.idle.remove(at);
-        self.stand(&mut books, id, Standing::Busy);
-        true
+        let Books { idle, ready, .. } = &mut *books;
+        let free = [idle, ready].into_iter().find_map(|free| {
+            let at = free.iter().rposition(|free| *free == id)?;
+            Some(free.remove(at))
+        });
+        if free.is_some() {
+            self.stand(&mut books, id, Standing::Busy);
+        }
+        free.is_some()
     }
 
     /// Withdraws the environment and tells it to stop.
     pub(crate) fn evict(&self, id: EnvironmentId) -> bool {
         let withdrawn = self.withdraw(id);
-        if withdrawn && let Some(member) = self.books().members.get(&id) {
+        let mut books = self.books();
+        if withdrawn && let Some(member) = books.members.get(&id) {
             let _ = member.commands.send(Command::Retire);
+            if member.kept {
+                // Or it would be made again at once.
+                books.keep.suspend();
+            }
         }
         withdrawn
     }
@@ -224,24 +301,30 @@ impl Pool {
     pub(crate) fn abandon(&self, id: EnvironmentId) -> Option<Box<Job>> {
         let mut books = self.books();
         self.remove(&mut books, id);
-        if books.waiting.len() > books.starting + books.releasing { books.waiting.pop_front() } else { None }
+        if books.missing() > 0 { books.waiting.pop_front() } else { None }
     }
 
     /// The machine has no room for an environment that a request was promised: the request that came last.
     pub(crate) fn refuse(&self, ticket: &Ticket) -> Option<Box<Job>> {
         let mut books = self.books();
         self.remove(&mut books, ticket.id);
-        if books.waiting.len() > books.starting + books.releasing { books.waiting.pop_back() } else { None }
+        if books.missing() > 0 { books.waiting.pop_back() } else { None }
     }
 
-    /// From now on, or no longer, environments stop when they are free. Idle ones stop at once.
+    /// From now on, or no longer, environments stop when they are free. Idle ones stop at once, and so do those that are
+    /// still starting and that no request waits for: their initialisation may take minutes.
     pub(crate) fn set_retired(&self, retired: bool) {
         let mut books = self.books();
         books.retired = retired;
         if !retired {
             return;
         }
-        for id in std::mem::take(&mut books.idle) {
+        for id in books.starting_for_nobody() {
+            let _ = books.members[&id].commands.send(Command::Abort);
+            self.remove(&mut books, id);
+        }
+        let free = std::mem::take(&mut books.idle).into_iter().chain(std::mem::take(&mut books.ready));
+        for id in free.collect::<Vec<_>>() {
             self.stand(&mut books, id, Standing::Busy);
             let _ = books.members[&id].commands.send(Command::Retire);
         }
@@ -261,54 +344,130 @@ impl Pool {
     /// Marks the pool as no longer in use if nothing is in it.
     pub(crate) fn close_if_empty(&self) -> bool {
         let mut books = self.books();
-        books.closed = books.members.is_empty() && books.waiting.is_empty();
+        books.closed = books.members.is_empty() && books.waiting.is_empty() && !books.keep.is_wanted();
         books.closed
     }
 
     /// The idle environments.
     pub(crate) fn idle(&self) -> Vec<IdleEntry> {
         let books = self.books();
-        let entry = |id: &EnvironmentId| match books.members[id].standing {
-            Standing::Idle { since, held } => Some(IdleEntry { id: *id, since, held }),
-            _ => None,
-        };
-        books.idle.iter().filter_map(entry).collect()
+        books.entries(&books.idle)
     }
 
-    /// Tickets for the environments that waiting requests lack.
+    /// Tickets for the environments that waiting requests lack. What is held ready serves them first.
     fn demand(&self, books: &mut Books) -> Vec<Ticket> {
-        let missing = books.waiting.len().saturating_sub(books.starting + books.releasing);
-        (0..missing)
-            .map(|_| {
-                let id = self.ids.next();
-                let (sender, commands) = mpsc::unbounded_channel();
-                books.members.insert(id, Member { commands: sender, standing: Standing::Starting });
-                books.starting += 1;
-                Ticket { id, commands }
-            })
-            .collect()
+        // Only for one that is about to be free do they wait beside it.
+        while books.waiting.len() > books.releasing
+            && let Some(id) = books.ready.pop()
+            && let Some(job) = books.waiting.pop_front()
+        {
+            self.occupy(books, id);
+            // Its task may be gone; it will not be missed.
+            if let Err(mpsc::error::SendError(Command::Assign(job))) =
+                books.members[&id].commands.send(Command::Assign(job))
+            {
+                books.waiting.push_front(job);
+            }
+        }
+        let initialization = Initialization::on_demand(&self.version);
+        (0..books.missing()).map(|_| self.ticket(books, initialization, None)).collect()
+    }
+
+    /// A place for an environment; with a turn it is one of those that are initialised ahead.
+    fn ticket(
+        &self,
+        books: &mut Books,
+        initialization: Initialization,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Ticket {
+        let id = self.ids.next();
+        let (sender, commands) = mpsc::unbounded_channel();
+        let ahead = turn.is_some();
+        let member = Member { commands: sender, standing: Standing::Starting, kept: ahead, turn };
+        books.members.insert(id, member);
+        books.starting += 1;
+        Ticket { id, initialization, ahead, commands }
+    }
+
+    /// The environment gets an invocation. Of a version with SnapStart it is then no longer one that waits for the first.
+    fn occupy(&self, books: &mut Books, id: EnvironmentId) {
+        self.stand(books, id, Standing::Busy);
+        if books.keep.kind() == Initialization::SnapStart {
+            self.release(books, id);
+        }
     }
 
     fn remove(&self, books: &mut Books, id: EnvironmentId) {
         self.stand(books, id, Standing::Busy);
+        self.release(books, id);
         books.members.remove(&id);
         books.idle.retain(|idle| *idle != id);
+        books.ready.retain(|ready| *ready != id);
     }
 
     /// Changes an environment's standing, and every count with it.
     fn stand(&self, books: &mut Books, id: EnvironmentId, standing: Standing) {
         let Some(member) = books.members.get_mut(&id) else { return };
         match std::mem::replace(&mut member.standing, standing) {
-            Standing::Starting => books.starting -= 1,
+            Standing::Starting => {
+                books.starting -= 1;
+                if member.turn.take().is_some() {
+                    self.bell.notify_one();
+                }
+                if member.kept {
+                    books.keep.started();
+                }
+            }
             Standing::Releasing => books.releasing -= 1,
-            Standing::Idle { held, .. } => self.idle_memory.take(held.memory_bytes),
-            Standing::Busy => {}
+            Standing::Idle { held, kept: false, .. } => self.idle_memory.take(held.memory_bytes),
+            Standing::Idle { kept: true, .. } | Standing::Busy => {}
         }
         match standing {
             Standing::Starting => books.starting += 1,
             Standing::Releasing => books.releasing += 1,
-            Standing::Idle { held, .. } => self.idle_memory.put(held.memory_bytes),
-            Standing::Busy => {}
+            Standing::Idle { held, kept: false, .. } => self.idle_memory.put(held.memory_bytes),
+            Standing::Idle { kept: true, .. } | Standing::Busy => {}
         }
     }
 }
+
+impl Books {
+    /// How many waiting requests count on nothing yet.
+    fn missing(&self) -> usize {
+        self.waiting.len().saturating_sub(self.starting + self.releasing)
+    }
+
+    /// Environments that are starting and that no waiting request counts on, those that are kept before others.
+    fn starting_for_nobody(&self) -> Vec<EnvironmentId> {
+        let starting = self.members.iter().filter(|(_, member)| member.standing == Standing::Starting);
+        let mut starting: Vec<_> = starting.map(|(id, member)| (!member.kept, *id)).collect();
+        starting.sort_unstable();
+        let surplus = (self.starting + self.releasing).saturating_sub(self.waiting.len());
+        starting.into_iter().take(surplus).map(|(_, id)| id).collect()
+    }
+
+    /// Takes an environment that waits. Provisioned ones go first, so that the others grow old; of a version with SnapStart
+    /// those that have served before, also if that takes a moment.
+    fn pop_free(&mut self) -> Option<EnvironmentId> {
+        match self.keep.kind() {
+            Initialization::SnapStart => self.idle.pop().or_else(|| {
+                let one_is_about_to_be_free = self.releasing > self.waiting.len();
+                if one_is_about_to_be_free { None } else { self.ready.pop() }
+            }),
+            Initialization::Provisioned | Initialization::OnDemand => {
+                self.ready.pop().or_else(|| self.idle.pop())
+            }
+        }
+    }
+
+    fn entries(&self, ids: &[EnvironmentId]) -> Vec<IdleEntry> {
+        let entry = |id: &EnvironmentId| match self.members[id].standing {
+            Standing::Idle { since, held, .. } => Some(IdleEntry { id: *id, since, held }),
+            _ => None,
+        };
+        ids.iter().filter_map(entry).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ pub(crate) mod support;
 
 use std::time::Duration;
 
-use domain::Runtime;
+use domain::{FunctionVersion, Runtime};
 use engine::{FunctionKey, InvokeError, Limits, Start, ThrottleReason};
 use support::{Fixture, error_type, invocation, json, text};
 
@@ -195,6 +195,13 @@ async fn an_init_that_takes_too_long_goes_on_under_the_functions_timeout() {
     assert!(lines.iter().any(|line| line.ends_with("\tPhase: init\tStatus: timeout")), "{lines:#?}");
 }
 
+/// Waits until so many invocations run.
+async fn running(fixture: &Fixture, version: &FunctionVersion, count: u32) {
+    while fixture.engine.running(&version.scope) < count {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn requests_at_once_run_in_as_many_environments_and_one_more_is_throttled() {
     let limits = Limits { concurrency: 4, ..Limits::default() };
@@ -205,7 +212,7 @@ async fn requests_at_once_run_in_as_many_environments_and_one_more_is_throttled(
     );
     let together = || fixture.invoke(&version, "3");
     let one_more = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        running(&fixture, &version, 4).await;
         fixture.try_invoke(&version, "0").await
     };
     let (a, b, c, d, throttled) = tokio::join!(together(), together(), together(), together(), one_more);
@@ -226,7 +233,7 @@ async fn an_update_while_busy_lets_the_old_revision_finish_and_the_new_one_start
     let new = fixture.python("import os\ndef handler(event, context): return ['new', os.listdir('/tmp')]\n");
     fixture.invoke(&old, "0").await;
     let update = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        running(&fixture, &old, 1).await;
         fixture.engine.retire(&FunctionKey::of(&old), Some(new.revision));
         fixture.invoke(&new, "0").await
     };
@@ -308,7 +315,7 @@ async fn a_shutdown_leaves_nothing_behind() {
     let version = fixture.python("import time\ndef handler(event, context): time.sleep(event)\n");
     fixture.invoke(&version, "0").await;
     let shutdown = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        running(&fixture, &version, 1).await;
         fixture.engine.shutdown(Duration::from_secs(10)).await;
     };
     let (finished, ()) = tokio::join!(fixture.try_invoke(&version, "1"), shutdown);

@@ -13,8 +13,12 @@ fn main() {
         sandbox::launcher_main();
     }
     let root = std::env::temp_dir().join(format!("sandbox-measure-{}", std::process::id()));
-    let options =
-        Options { roots: vec![root.clone()], cgroup: "hearth-measure".into(), ..Options::default() };
+    let options = Options {
+        roots: vec![root.clone()],
+        storage: Some(std::env::temp_dir()),
+        cgroup: "hearth-measure".into(),
+        ..Options::default()
+    };
     let start = Instant::now();
     let launcher = Launcher::spawn(options).expect("this machine can make sandboxes");
     println!("launcher ready   {:?}", start.elapsed());

@@ -25,7 +25,7 @@ mod spec;
 
 pub use error::Error;
 pub use launcher::launcher_main;
-pub use process::Process;
+pub use process::{Dialer, Process, Signaller};
 pub use sandbox::Sandbox;
 pub use sandboxes::{Sandboxes, Template};
 pub use spawn::{LAUNCHER_ARGUMENT, Launcher};

@@ -55,6 +55,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(u64, T), Malf
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configure {
     pub(crate) roots: Vec<PathBuf>,
+    pub(crate) storage: Option<PathBuf>,
     pub(crate) cgroup: String,
     pub(crate) sandboxes_max: u32,
     pub(crate) uid_base: u32,
@@ -129,7 +130,12 @@ pub(crate) enum Fd {
 pub(crate) enum InitRequest {
     Start(Command),
     KillAll,
-    Signal { process: u64, signal: i32 },
+    Signal {
+        process: u64,
+        signal: i32,
+    },
+    /// A TCP socket of the sandbox's network that is connected to nothing yet.
+    Socket,
 }
 
 /// What a sandbox's init says. The id is that of the request; a process is known by the id that started it.
@@ -146,6 +152,8 @@ pub(crate) enum InitReply {
     },
     Exited(Exit),
     Done,
+    /// Carries the socket that was asked for.
+    Socket,
 }
 
 pub(crate) fn check_limits(limits: &Limits) -> Result<(), String> {
@@ -287,6 +295,18 @@ mod tests {
             let _ = decode::<Request>(&bytes);
             let _ = decode::<InitRequest>(&bytes);
             let _ = decode::<Configure>(&bytes);
+            let _ = decode::<Reply>(&bytes);
+            let _ = decode::<InitReply>(&bytes);
+        }
+
+        #[test]
+        fn damaged_reports_are_refused_or_read(at in 0usize..200, byte: u8, signal: i32) {
+            let reply = InitReply::Exited(Exit::Signal(signal));
+            let mut bytes = encode(7, &reply);
+            prop_assert_eq!(&decode::<InitReply>(&bytes).unwrap().1, &reply);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = decode::<InitReply>(&bytes);
         }
 
         #[test]

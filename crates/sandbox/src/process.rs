@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::sync::{oneshot, watch};
 use tracing::warn;
 
@@ -47,7 +48,40 @@ impl Process {
 
     /// Sends a signal; none when it has ended.
     pub async fn signal(&self, signal: i32) -> Result<(), Error> {
+        self.signaller().signal(signal).await
+    }
+
+    /// What can send it signals after the process's parts were taken apart.
+    pub fn signaller(&self) -> Signaller {
+        Signaller { id: self.id, init: Arc::clone(&self.init) }
+    }
+}
+
+/// Sends signals to one process of a sandbox.
+#[derive(Clone, Debug)]
+pub struct Signaller {
+    id: u64,
+    init: Arc<Init>,
+}
+
+impl Signaller {
+    /// Sends a signal; none when the process has ended.
+    pub async fn signal(&self, signal: i32) -> Result<(), Error> {
         self.init.request(&InitRequest::Signal { process: self.id, signal }).await
+    }
+}
+
+/// Connects to what a sandbox's processes listen at.
+#[derive(Clone, Debug)]
+pub struct Dialer(pub(crate) Arc<Init>);
+
+impl Dialer {
+    /// Connects to a port of the sandbox's own loopback.
+    pub async fn connect(&self, port: u16) -> Result<TcpStream, Error> {
+        let describe = Error::io("connect into a sandbox");
+        let socket = std::net::TcpStream::from(self.0.socket().await?);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        TcpSocket::from_std_stream(socket).connect(address).await.map_err(describe)
     }
 }
 
@@ -69,6 +103,7 @@ enum Waiting {
     },
     Exit(watch::Sender<Option<Exit>>),
     Done(oneshot::Sender<Result<(), Failure>>),
+    Socket(oneshot::Sender<Result<OwnedFd, Failure>>),
 }
 
 #[derive(Debug)]
@@ -129,6 +164,16 @@ impl Init {
         })
     }
 
+    /// A socket of the sandbox's network.
+    async fn socket(&self) -> Result<OwnedFd, Error> {
+        let (sender, answer) = oneshot::channel();
+        self.ask(&InitRequest::Socket, Waiting::Socket(sender), None).await?;
+        answer.await.map_err(|_| Error::SandboxGone)?.map_err(|failure| {
+            let source = io::Error::from_raw_os_error(failure.errno);
+            Error::Io { what: failure.step, source }
+        })
+    }
+
     async fn ask(&self, request: &InitRequest, waiting: Waiting, fd: Option<OwnedFd>) -> Result<u64, Error> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let bytes = message::encode(id, request);
@@ -172,6 +217,18 @@ impl Init {
                 None
             }
             (Some(Waiting::Done(sender)), InitReply::Failed { step, errno }) => {
+                let _ = sender.send(Err(Failure { step, errno }));
+                None
+            }
+            (Some(Waiting::Socket(sender)), InitReply::Socket) => {
+                let lost = || Failure {
+                    step: "receive a socket".into(),
+                    errno: rustix::io::Errno::BADMSG.raw_os_error(),
+                };
+                let _ = sender.send(fds.into_iter().next().ok_or_else(lost));
+                None
+            }
+            (Some(Waiting::Socket(sender)), InitReply::Failed { step, errno }) => {
                 let _ = sender.send(Err(Failure { step, errno }));
                 None
             }

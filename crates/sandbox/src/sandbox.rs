@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::cgroup::{Controls, Knobs};
 use crate::message::{Fd, InitRequest};
 use crate::net::{NetFd, NetSockets, Network, SandboxId, Services, serve};
-use crate::process::{Init, Process};
+use crate::process::{Dialer, Init, Process};
 use crate::{Command, Error, Limits, Sandboxes, Specialisation, Stats};
 
 /// All namespaces, cgroups and an init of their own. Destroyed when dropped; [`Sandbox::destroy`] waits for it.
@@ -74,6 +74,11 @@ impl Sandbox {
         Arc::clone(&self.runtime_api)
     }
 
+    /// What connects to the sandbox's own listeners. Nothing happens while the sandbox is frozen.
+    pub fn dialer(&self) -> Dialer {
+        Dialer(Arc::clone(&self.init))
+    }
+
     /// Changes the limits; in force at once. Memory cannot be lowered below what is in use.
     pub fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
         crate::message::check_limits(limits).map_err(Error::Refused)?;
@@ -93,6 +98,16 @@ impl Sandbox {
     /// What it uses and has used.
     pub fn stats(&self) -> Result<Stats, Error> {
         self.controls.stats().map_err(Error::io("read a sandbox's statistics"))
+    }
+
+    /// Processor time used by all its processes, where the kernel counts it.
+    pub fn cpu_time(&self) -> Result<Option<std::time::Duration>, Error> {
+        self.controls.cpu_time().map_err(Error::io("read a sandbox's statistics"))
+    }
+
+    /// How much of [`Stats::memory_bytes`] is copies of files, which the kernel drops before it kills.
+    pub fn file_cache_bytes(&self) -> Result<u64, Error> {
+        self.controls.file_cache_bytes().map_err(Error::io("read a sandbox's statistics"))
     }
 
     /// Starts [`Stats::memory_bytes_max`] afresh, where the kernel can.

@@ -17,7 +17,7 @@ use crate::socket::{Socket, gone_or};
 use crate::{Error, Launcher, Limits, Sandbox, Strength, TemplateSpec, channel};
 
 /// What `/tmp` is before a function's size is known; its default on Lambda.
-const TMP_MIB_INITIAL: u32 = 512;
+pub(crate) const TMP_MIB_INITIAL: u32 = 512;
 
 /// Makes templates and sandboxes. Cheap to clone; the launcher ends when the last clone and sandbox are dropped.
 #[derive(Clone, Debug)]

@@ -45,6 +45,7 @@ impl Launcher {
             .map_err(Error::Spawn)?;
         let configure = Configure {
             roots: roots.clone(),
+            storage: options.storage,
             cgroup: options.cgroup,
             sandboxes_max: options.sandboxes_max,
             uid_base: options.uid_base,

@@ -10,6 +10,9 @@ pub struct Options {
     /// Directories below which `/var/task` and `/opt` may come from; made when absent. Nothing else of the host
     /// can be injected into a sandbox later.
     pub roots: Vec<PathBuf>,
+    /// A directory on the disk that holds what is in `/tmp`, in files without names. Without one it is in memory, and
+    /// counts towards the function's.
+    pub storage: Option<PathBuf>,
     /// Name of our directory in each cgroup hierarchy; may be a relative path.
     pub cgroup: String,
     /// The most sandboxes that exist at a time. Each has a host user id of its own.
@@ -28,6 +31,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             roots: Vec::new(),
+            storage: None,
             cgroup: "hearth".into(),
             sandboxes_max: 4096,
             uid_base: 100_000,
@@ -125,7 +129,7 @@ impl TemplateSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Beyond it the kernel kills; there is no swap. `/tmp` counts, for it lives in memory.
+    /// Beyond it the kernel kills; there is no swap. `/tmp` counts only where it has to be in memory.
     pub memory_mib: u32,
     /// Processor time.
     pub cpu: Cpu,
@@ -187,8 +191,6 @@ pub struct Stats {
     pub memory_bytes_max: Option<u64>,
     /// Processes killed for lack of memory.
     pub oom_kills: u64,
-    /// Processor time used by all its processes.
-    pub cpu_time: Option<std::time::Duration>,
 }
 
 /// Whether this machine grants one kind of limit.
@@ -221,17 +223,20 @@ pub struct Strength {
     pub freeze: Grant,
     /// A host user id of its own for every sandbox, different from the server's.
     pub users: Grant,
+    /// `/tmp` on the disk rather than in the function's memory.
+    pub storage: Grant,
 }
 
 impl Strength {
     /// The limits in the order they are worth telling, each with its name.
-    pub fn grants(&self) -> [(&'static str, &Grant); 5] {
+    pub fn grants(&self) -> [(&'static str, &Grant); 6] {
         [
             ("memory", &self.memory),
             ("cpu", &self.cpu),
             ("processes", &self.pids),
             ("freeze", &self.freeze),
             ("users", &self.users),
+            ("storage", &self.storage),
         ]
     }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ async fn a_server_with_a_busy_sandbox() {
     let sandbox = fixture.sandbox().await;
     let _process = sandbox.start(command(&["/bin/sleep", "4242"])).await.unwrap();
     sandbox.freeze().unwrap();
-    println!("\nlauncher {}", fixture.sandboxes.launcher_pid().unwrap());
+    let (launcher, root) = (fixture.sandboxes.launcher_pid().unwrap(), fixture.root.path().display());
+    println!("\nlauncher {launcher} {root}");
     std::future::pending::<()>().await;
 }
 
@@ -28,6 +29,7 @@ struct Victim {
     /// The init and the program, seen from the host.
     inside: Vec<u32>,
     groups: Vec<PathBuf>,
+    root: PathBuf,
 }
 
 impl Victim {
@@ -39,20 +41,29 @@ impl Victim {
             .unwrap();
         let lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let line = lines.map_while(Result::ok).find(|line| line.starts_with("launcher ")).unwrap();
-        let launcher = line.strip_prefix("launcher ").unwrap().parse().unwrap();
+        let (launcher, root) = line.strip_prefix("launcher ").unwrap().split_once(' ').unwrap();
+        let (launcher, root) = (launcher.parse().unwrap(), PathBuf::from(root));
         let init = children(launcher);
         let inside: Vec<u32> = init.iter().flat_map(|init| children(*init)).chain(init.clone()).collect();
         // At times there is also the holder of a user namespace being made.
         assert!(inside.len() >= 2, "an init and its program");
         let groups = groups(launcher);
         assert!(!is_root() || !groups.is_empty(), "as root there are cgroups to leave behind");
-        Self { server, launcher, inside, groups }
+        let disks = loop_devices(&root).len();
+        assert!(
+            !is_root() || disks > 0 || !Path::new("/dev/loop-control").exists(),
+            "as root /tmp is on the disk"
+        );
+        Self { server, launcher, inside, groups, root }
     }
 
     fn are_gone(&self) {
         for pid in self.inside.iter().chain([&self.launcher]) {
             eventually(|| ended(*pid), &format!("process {pid} is alive"));
         }
+        eventually(|| loop_devices(&self.root).is_empty(), "a loop device is left");
+        // Its files had no names; the directory is the test's own.
+        let _ = std::fs::remove_dir_all(&self.root);
     }
 }
 
@@ -100,6 +111,15 @@ fn children(pid: u32) -> Vec<u32> {
 fn ended(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ")
+}
+
+/// Those whose files are below a directory.
+fn loop_devices(root: &Path) -> Vec<PathBuf> {
+    let devices = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let files = devices.filter_map(|device| {
+        std::fs::read_to_string(device.path().join("loop/backing_file")).ok().map(PathBuf::from)
+    });
+    files.filter(|file| file.starts_with(root)).collect()
 }
 
 /// The launcher's directory in each hierarchy.

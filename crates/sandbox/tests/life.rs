@@ -138,11 +138,11 @@ async fn limits_and_statistics_follow_what_is_asked() {
     sh(&sandbox, spin).await;
     let stats = sandbox.stats().unwrap();
     if strength.cpu.is_enforced() {
-        assert!(stats.cpu_time.unwrap() > Duration::from_millis(20), "{stats:?}");
+        assert!(sandbox.cpu_time().unwrap().unwrap() > Duration::from_millis(20), "{stats:?}");
         sandbox.set_limits(&Limits { cpu: Cpu::Quota(100), ..LIMITS }).unwrap();
-        let (before, clock) = (sandbox.stats().unwrap().cpu_time.unwrap(), Instant::now());
+        let (before, clock) = (sandbox.cpu_time().unwrap().unwrap(), Instant::now());
         sh(&sandbox, spin).await;
-        let used = sandbox.stats().unwrap().cpu_time.unwrap() - before;
+        let used = sandbox.cpu_time().unwrap().unwrap() - before;
         assert!(used.as_secs_f64() / clock.elapsed().as_secs_f64() < 0.2, "a tenth was allowed");
     }
     if strength.memory.is_enforced() {
@@ -158,7 +158,8 @@ async fn sandboxes_come_and_go_leaving_nothing() {
     let fixture = Fixture::new().await;
     let launcher = fixture.sandboxes.launcher_pid().unwrap();
     fixture.sandbox().await.destroy().await.unwrap();
-    let before = descriptors(launcher);
+    // Volumes that wait ready are two at most, and may all have been in use or in the making just now.
+    let most = descriptors(launcher) + 2;
     for _ in 0..3 {
         let mut made = Vec::new();
         for _ in 0..12 {
@@ -172,8 +173,8 @@ async fn sandboxes_come_and_go_leaving_nothing() {
     }
     // At times one user namespace is being made ahead.
     let deadline = Instant::now() + Duration::from_secs(20);
-    while descriptors(launcher) > before || children(launcher) > 0 {
-        assert!(Instant::now() < deadline, "{before} descriptors became {}", descriptors(launcher));
+    while descriptors(launcher) > most || children(launcher) > 0 {
+        assert!(Instant::now() < deadline, "{} descriptors, {most} at most", descriptors(launcher));
         tokio::task::yield_now().await;
     }
     assert_eq!(groups(launcher), 0, "sandbox groups are left");

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use lambda::RateLimits;
 pub use sandbox::net::AddressRule;
 
 /// Everything the server is told when it starts.
@@ -13,6 +14,8 @@ pub use sandbox::net::AddressRule;
 pub struct Config {
     /// Where it listens. Anything but loopback demands [`auth`](Self::auth).
     pub listen: SocketAddr,
+    /// Which clock Hearth keeps to.
+    pub time: TimePolicy,
     /// Where everything durable lives.
     pub data: DataLocation,
     /// Derived things that are worth keeping but can be made again: SDKs for the managed runtimes, what detection found.
@@ -33,8 +36,16 @@ pub struct Config {
     pub deny_hosts: Vec<AddressRule>,
     /// Whether a function's role must exist.
     pub roles: RolePolicy,
+    /// What to do about a function's `VpcConfig`.
+    pub vpc: VpcPolicy,
+    /// The public keys of signing profiles, by the ARNs of their versions.
+    pub signing_profiles: lambda::SigningProfiles,
+    /// Folders whose folders may be functions' code, by their real paths.
+    pub hot_reload: Vec<PathBuf>,
     /// Concurrent executions of one account in one region.
     pub concurrency: u32,
+    /// How many requests an account may make of Lambda in a second.
+    pub rate_limits: RateLimits,
     /// Memory that idle environments may hold, in MiB.
     pub idle_memory_mib: u64,
     /// How long an environment may stay idle.
@@ -95,6 +106,26 @@ pub enum RolePolicy {
     Any,
 }
 
+/// What to do about a function's `VpcConfig`: Hearth has no VPCs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VpcPolicy {
+    /// Refuse it.
+    #[default]
+    Refuse,
+    /// Keep and show it, without effect: for definitions that are deployed elsewhere, too.
+    Accept,
+}
+
+/// Which clock delays, retries, ages and the stamps of records keep to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimePolicy {
+    /// The machine's.
+    #[default]
+    System,
+    /// One that stands still until it is moved (`hearth time advance`).
+    Virtual,
+}
+
 /// How a function's share of the processor is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CpuPolicy {
@@ -131,6 +162,7 @@ pub(crate) mod tests {
     pub(crate) fn config(listen: &str, auth: Auth) -> Config {
         Config {
             listen: listen.parse().unwrap(),
+            time: TimePolicy::System,
             data: DataLocation::Ephemeral,
             cache_dir: PathBuf::new(),
             hostname: "127.0.0.1".into(),
@@ -141,7 +173,11 @@ pub(crate) mod tests {
             allow_hosts: vec![],
             deny_hosts: vec![],
             roles: RolePolicy::Strict,
+            vpc: VpcPolicy::Refuse,
+            signing_profiles: Default::default(),
+            hot_reload: vec![],
             concurrency: domain::limits::CONCURRENT_EXECUTIONS,
+            rate_limits: RateLimits::None,
             idle_memory_mib: 1024,
             idle_age: Config::IDLE_AGE_DEFAULT,
         }

@@ -4,11 +4,15 @@ pub mod config;
 mod confine;
 mod descriptors;
 mod facts;
+mod guards;
 mod identity;
+mod measured;
 mod reset;
 mod routes;
 mod sdk;
 mod start;
+mod targets;
+mod time;
 
 pub use config::Config;
 pub use facts::Facts;

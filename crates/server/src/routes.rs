@@ -8,6 +8,7 @@ use domain::Clock;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use lambda::{BadLink, CodeLinks};
+use sns::Sns;
 use store::{BlobId, Store};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::gateway::{self, Body, Origin, RequestInfo};
@@ -68,6 +69,18 @@ pub async fn reset(reset: Arc<Reset>, request: Request<Bytes>) -> Response<Body>
     }
 }
 
+/// `GET /_hearth/sns/…`: where the links in messages of SNS lead.
+pub async fn sns(sns: Sns, request: Request<Bytes>) -> Response<Body> {
+    if request.method() != Method::GET {
+        return not_allowed("GET");
+    }
+    let page = sns.visit(request.uri().path(), request.uri().query().unwrap_or_default()).await;
+    let mut response = Response::new(gateway::full(page.body));
+    *response.status_mut() = page.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+    response
+}
+
 /// `GET /_hearth/code/<sha256>`: what `GetFunction`'s `Code.Location` links to.
 pub async fn code(
     links: CodeLinks,
@@ -119,14 +132,14 @@ pub async fn code(
     }
 }
 
-fn not_allowed(allowed: &'static str) -> Response<Body> {
+pub fn not_allowed(allowed: &'static str) -> Response<Body> {
     let mut response =
         json(StatusCode::METHOD_NOT_ALLOWED, serde_json::json!({ "message": format!("Use {allowed}.") }));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
-fn json(status: StatusCode, body: serde_json::Value) -> Response<Body> {
+pub fn json(status: StatusCode, body: serde_json::Value) -> Response<Body> {
     let mut response = Response::new(gateway::full(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

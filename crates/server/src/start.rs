@@ -6,31 +6,45 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use deliveries::Deliveries;
 use domain::{Account, Clock, FunctionVersion, Runtime, Scope, SystemClock};
 use engine::Engine;
 use engine::isolation::{Linux, LinuxOptions};
 use engine::package::Packages;
+use events::Events;
 use iam::Iam;
-use lambda::{CodeLinks, Lambda};
+use lambda::{CodeLinks, HotReload, Lambda};
 use logs::Logs;
+use metrics::Metrics;
 use runtimes::Catalogue;
+use s3::S3;
 use sandbox::net::{EndpointConnection, NetworkOptions, PolicyOptions};
 use sandbox::{Grant, Sandboxes};
+use scheduler::Scheduler;
+use sns::Sns;
+use sqs::Sqs;
 use store::{Claim, Location, Store};
 use sts::Sts;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use triggers::Triggers;
 use wire::gateway::{Gateway, Origin};
 
-use crate::config::{Auth, Config, CpuPolicy, DataLocation, RolePolicy, RuntimePolicy};
+use crate::config::{Auth, Config, CpuPolicy, DataLocation, RolePolicy, RuntimePolicy, VpcPolicy};
 use crate::confine::{Confinement, Writable, confine};
 use crate::descriptors;
 use crate::facts::{Facts, isolation_lines, runtime_lines};
+use crate::guards::Guard;
 use crate::identity::Keyring;
+use crate::measured::{self, Measured};
 use crate::reset::Reset;
 use crate::routes;
 use crate::sdk::AfterSdk;
+use crate::targets::operations::Operations;
+use crate::targets::queues::Queues;
+use crate::targets::{self, Targets};
+use crate::time;
 
 /// How long running invocations and requests may take after the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -41,6 +55,9 @@ const LOG_LINES_QUEUED_MAX: usize = 16 * 1024;
 /// How long the credentials of an execution environment are valid; an environment never lives as long.
 const CREDENTIALS_VALID: Duration = Duration::from_secs(12 * 3600);
 
+/// Services that results of asynchronous invocations can be delivered to, by their names in ARNs.
+const DELIVERABLE: &[&str] = &["lambda", "sqs", "sns", "events", "s3"];
+
 /// What is made before the process has a thread: the store's files, the launcher, and the server's confinement.
 pub struct Prepared {
     config: Config,
@@ -48,6 +65,8 @@ pub struct Prepared {
     catalogue: Catalogue,
     launcher: sandbox::Launcher,
     code_dir: PathBuf,
+    /// Directories that are nobody's but Hearth's.
+    own: Vec<PathBuf>,
     confinement: Confinement,
 }
 
@@ -72,8 +91,11 @@ impl Prepared {
         };
         let claim = Claim::new(&store::Options { location })?;
         let code_dir = claim.directory().join("code");
+        let own = [claim.directory(), &config.cache_dir].map(|own| own.canonicalize()).into_iter();
+        let own = own.collect::<Result<_, _>>().context("find the data and cache directories")?;
         let launcher = sandbox::Launcher::spawn(sandbox::Options {
-            roots: vec![code_dir.clone()],
+            roots: [vec![code_dir.clone()], config.hot_reload.clone()].concat(),
+            storage: Some(claim.directory().to_owned()),
             endpoint_port: config.listen.port(),
             internet: config.internet,
             ..sandbox::Options::default()
@@ -93,7 +115,7 @@ impl Prepared {
                 .filter(|_| config.data == DataLocation::Ephemeral)
                 .map(Path::to_owned),
         })?;
-        Ok(Self { config, store: claim.open()?, catalogue, launcher, code_dir, confinement })
+        Ok(Self { config, store: claim.open()?, catalogue, launcher, code_dir, own, confinement })
     }
 }
 
@@ -101,9 +123,13 @@ impl Prepared {
 pub struct Server {
     facts: Facts,
     store: Store,
+    deliveries: Deliveries,
+    metrics: Metrics,
     engine: Engine,
     sandboxes: Sandboxes,
     logs: Logs,
+    sqs: Sqs,
+    triggers: Triggers,
     stop: watch::Sender<bool>,
     gateway: JoinHandle<()>,
     terminate: Signal,
@@ -113,8 +139,12 @@ pub struct Server {
 impl Server {
     /// Starts everything; when it returns, requests are answered.
     pub async fn start(prepared: Prepared, listener: TcpListener) -> anyhow::Result<Self> {
-        let Prepared { config, store, catalogue, launcher, code_dir, confinement } = prepared;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let Prepared { config, store, catalogue, launcher, code_dir, own, confinement } = prepared;
+        let time = time::start(config.time, &store)?;
+        // Stamps of records go by the server's time, which may be virtual. What is signed goes by the machine's clock,
+        // as the SDKs that sign and the functions that hold credentials do.
+        let clock: Arc<dyn Clock> = Arc::new(time.clone());
+        let machine_clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let base_url: Arc<str> =
             format!("http://{}:{}", url_host(&config.hostname), config.listen.port()).into();
 
@@ -127,9 +157,19 @@ impl Server {
             })
             .collect();
 
-        let iam = Iam::new(store.clone(), Arc::clone(&clock));
+        let iam = match config.auth {
+            Auth::Open => Iam::new(store.clone(), Arc::clone(&clock)),
+            Auth::Required(_) => Iam::enforcing(store.clone(), Arc::clone(&clock)),
+        };
         let (lines, received) = mpsc::channel(LOG_LINES_QUEUED_MAX);
         let logs = Logs::start(store.clone(), Arc::clone(&clock), received);
+        let sqs = Sqs::start(sqs::Options {
+            store: store.clone(),
+            time: time.clone(),
+            base_url: Arc::clone(&base_url),
+            identify: identify_for_sqs(&iam, config.auth != Auth::Open),
+            evaluates_identity: config.auth != Auth::Open,
+        })?;
         let packages = Packages::new(code_dir, store.blobs().clone())?;
         let catalogue = Arc::new(catalogue);
         let linux = Linux::new(LinuxOptions {
@@ -140,6 +180,7 @@ impl Server {
             ..LinuxOptions::new(sandboxes.clone(), Arc::clone(&catalogue), packages.clone())
         });
         let isolation = AfterSdk::start(linux, &catalogue);
+        let metrics = Metrics::start(store.clone(), time.clone());
         let engine = Engine::start(engine::Options {
             endpoint_url: format!("http://127.0.0.1:{}", config.listen.port()),
             limits: engine::Limits {
@@ -148,43 +189,143 @@ impl Server {
                 idle_memory_mib: config.idle_memory_mib,
                 ..engine::Limits::default()
             },
+            clock: Arc::clone(&clock),
+            observer: Some(lambda::measures::observer(metrics.clone())),
             ..engine::Options::new(Arc::new(isolation), lines, credentials(&iam))
         });
+        let deliveries = Deliveries::new(store.clone(), time.clone());
         let code_links = CodeLinks::new(*store.server_secret());
+        // Each of the two needs the other: buckets notify functions, functions have their code in buckets.
+        let s3_cell = Arc::new(OnceLock::new());
         let lambda = Lambda::start(lambda::Options {
             store: store.clone(),
             engine: engine.clone(),
             packages,
+            metrics: metrics.clone(),
+            deliveries: deliveries.clone(),
             check_role: check_role(&iam, config.roles),
+            read_object: targets::buckets::read_object(Arc::clone(&s3_cell)),
+            identify: identify(&iam, config.auth != Auth::Open),
+            evaluates_identity: config.auth != Auth::Open,
             runtime_version: runtime_version(&catalogue),
+            deliverable: Box::new(|service| DELIVERABLE.contains(&service)),
+            event_source: targets::event_source(&sqs),
+            signing_profiles: config.signing_profiles.clone(),
+            accepts_vpc: config.vpc == VpcPolicy::Accept,
             code_links: code_links.clone(),
+            hot_reload: HotReload { roots: config.hot_reload.clone(), own },
             concurrency: config.concurrency,
+            rate_limits: config.rate_limits,
             clock: Arc::clone(&clock),
         })
         .await?;
 
+        let role_may = role_may(&iam, config.auth != Auth::Open);
+        let queues = Queues { sqs: sqs.clone(), iam: iam.clone(), role_may: Arc::clone(&role_may) };
+        let targets = Targets {
+            metrics: metrics.clone(),
+            lambda: lambda.clone(),
+            queues: queues.clone(),
+            role_may: Arc::clone(&role_may),
+            concurrency: config.concurrency,
+        };
+        targets::register(&deliveries, targets);
+        let sns = Sns::start(sns::Options {
+            store: store.clone(),
+            time: time.clone(),
+            base_url: Arc::clone(&base_url),
+            deliveries: deliveries.clone(),
+            to_queue: targets::topics::to_queue(queue_handler(&queues)),
+            may_invoke: targets::topics::may_invoke(&lambda),
+        });
+        targets::topics::register(&deliveries, &sns, &role_may);
+        let events = Events::start(store.clone(), time.clone(), deliveries.clone())?;
+        targets::buses::register(&deliveries, &events, &role_may);
+        let s3 = S3::start(s3::Options {
+            store: store.clone(),
+            time: time.clone(),
+            base_url: Arc::clone(&base_url),
+            deliveries: deliveries.clone(),
+            destinations: targets::buckets::destinations(&lambda, &sqs, &sns),
+            identify: identify_for_s3(&iam, config.auth != Auth::Open),
+        })
+        .context("make the directory of objects")?;
+        let _ = s3_cell.set(s3.clone());
+        targets::buckets::register(&deliveries, &s3, &role_may);
+        let scheduler = Scheduler::start(store.clone(), time.clone(), deliveries.clone())?;
+        let called = [
+            ("lambda", lambda::service(lambda.clone())),
+            ("iam", iam::service(iam.clone())),
+            ("cloudwatchlogs", logs::service(logs.clone()).guarded(Guard::logs(&iam).closure())),
+            ("sqs", sqs::service(sqs.clone()).guarded(Guard::sqs(&iam).closure())),
+            ("sns", sns::service(sns.clone()).guarded(Guard::sns(&iam, &sns).closure())),
+            ("eventbridge", events::service(events.clone()).guarded(Guard::events(&iam, &events).closure())),
+            ("scheduler", scheduler::service(scheduler.clone()).guarded(Guard::scheduler(&iam).closure())),
+        ];
+        Operations::new(called, Arc::clone(&base_url), &iam).register(&deliveries);
+        deliveries.start().await?;
+        let triggers = Triggers::start(triggers::Options {
+            lambda: lambda.clone(),
+            sqs: sqs.clone(),
+            time: time.clone(),
+            role_may,
+        });
         let reset = Arc::new(Reset {
             store: store.clone(),
+            deliveries: deliveries.clone(),
+            metrics: metrics.clone(),
             engine: engine.clone(),
             lambda: lambda.clone(),
             logs: logs.clone(),
+            sqs: sqs.clone(),
+            events: events.clone(),
+            scheduler: scheduler.clone(),
+            s3: s3.clone(),
             demands_signatures: config.auth != Auth::Open,
         });
+        let measured = Arc::new(Measured {
+            metrics: metrics.clone(),
+            time: time.clone(),
+            demands_signatures: config.auth != Auth::Open,
+        });
+        let hand = Arc::new(time::Hand {
+            time: time.clone(),
+            store: store.clone(),
+            demands_signatures: config.auth != Auth::Open,
+        });
+        let (url_lambda, url_address) = (lambda.clone(), Arc::new(lambda::urls::Address::of(&base_url)));
         let (code_store, code_clock) = (store.clone(), Arc::clone(&clock));
         let gateway = Gateway::builder()
             .service(lambda::service(lambda))
             .service(iam::service(iam.clone()))
-            .service(sts::service(Sts::new(iam.clone(), Arc::clone(&clock))))
-            .service(logs::service(logs.clone()))
-            .authenticator(Keyring::new(&config.auth, iam, clock))
+            .service(sts::service(Sts::new(iam.clone(), Arc::clone(&machine_clock))))
+            .service(logs::service(logs.clone()).guarded(Guard::logs(&iam).closure()))
+            .service(sqs::service(sqs.clone()).guarded(Guard::sqs(&iam).closure()))
+            .service(sns::service(sns.clone()).guarded(Guard::sns(&iam, &sns).closure()))
+            .service(events::service(events.clone()).guarded(Guard::events(&iam, &events).closure()))
+            .service(scheduler::service(scheduler).guarded(Guard::scheduler(&iam).closure()))
+            .streamed("s3", move |request| {
+                let s3 = s3.clone();
+                async move { s3.answer(request).await }
+            })
+            .authenticator(Keyring::new(&config.auth, iam, machine_clock))
             .hostname(&config.hostname)
             .base_url(Arc::clone(&base_url))
             .body_limit("CreateFunction", domain::limits::CODE_REQUEST_BYTES)
             .body_limit("UpdateFunctionCode", domain::limits::CODE_REQUEST_BYTES)
             .body_limit("PublishLayerVersion", domain::limits::CODE_REQUEST_BYTES)
             .drain_deadline(DRAIN)
+            .site("urls", "lambda", domain::limits::SYNC_PAYLOAD_BYTES, lambda::urls::claims, move |visit| {
+                lambda::urls::serve(url_lambda.clone(), Arc::clone(&url_address), visit)
+            })
+            .route("/_hearth/sns", move |request| routes::sns(sns.clone(), request))
             .route("/_hearth/health", routes::health)
             .route("/_hearth/reset", move |request| routes::reset(Arc::clone(&reset), request))
+            .route("/_hearth/metrics", move |request| {
+                let measured = Arc::clone(&measured);
+                async move { measured::route(&measured, request).await }
+            })
+            .route("/_hearth/time", move |request| time::route(Arc::clone(&hand), request))
             .route("/_hearth/code", move |request| {
                 routes::code(code_links.clone(), code_store.clone(), Arc::clone(&code_clock), request)
             })
@@ -204,7 +345,21 @@ impl Server {
             base_url,
             config,
         };
-        Ok(Self { facts, store, engine, sandboxes, logs, stop, gateway, terminate, interrupt })
+        Ok(Self {
+            facts,
+            store,
+            deliveries,
+            metrics,
+            engine,
+            sandboxes,
+            logs,
+            sqs,
+            triggers,
+            stop,
+            gateway,
+            terminate,
+            interrupt,
+        })
     }
 
     /// What a person wants to see.
@@ -222,9 +377,18 @@ impl Server {
         eprintln!("hearth: stopping; running invocations may finish (signal again to stop at once)");
         let drained = async {
             let _ = self.stop.send(true);
+            self.triggers.fetch_no_more();
+            // Receivers that wait for messages would wait on.
+            self.sqs.stop();
             let _ = self.gateway.await;
+            self.triggers.stop(DRAIN).await;
+            self.deliveries.stop(DRAIN).await;
             self.engine.shutdown(DRAIN).await;
             self.sandboxes.shutdown().await;
+            self.sqs.drain().await;
+            if let Err(error) = self.metrics.flush().await {
+                tracing::error!(%error, "the last metrics are lost");
+            }
             if tokio::time::timeout(LOG_DRAIN, self.logs.drain()).await.is_err() {
                 tracing::error!("log lines that the store did not take are lost");
             }
@@ -238,6 +402,14 @@ impl Server {
         self.store.remove_if_ephemeral();
         outcome
     }
+}
+
+fn queue_handler(queues: &Queues) -> targets::topics::QueueHandler {
+    let queues = queues.clone();
+    Arc::new(move |parcel| {
+        let queues = queues.clone();
+        Box::pin(async move { queues.put(parcel).await })
+    })
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {
@@ -275,7 +447,8 @@ fn network_options(config: &Config, gateway: Arc<OnceLock<Gateway>>) -> NetworkO
 fn credentials(iam: &Iam) -> engine::CredentialsProvider {
     let iam = iam.clone();
     Arc::new(move |version: &FunctionVersion| {
-        iam.mint_for_role_arn(&version.role, version.name.as_str(), iam.now().plus(CREDENTIALS_VALID))
+        let function = version.scope.arn("lambda", format_args!("function:{}", version.name));
+        iam.mint_for_function(&version.role, &function, SystemClock.now().plus(CREDENTIALS_VALID))
     })
 }
 
@@ -296,6 +469,56 @@ fn check_role(iam: &Iam, policy: RolePolicy) -> lambda::CheckRole {
             "refused: no such role, or it does not trust lambda.amazonaws.com (see --roles)"
         );
         Err(CANNOT_BE_ASSUMED.to_owned())
+    })
+}
+
+/// Who a caller is to policies. Its own count only where callers prove who they are.
+fn identify(iam: &Iam, evaluates_identity: bool) -> lambda::Identify {
+    let iam = iam.clone();
+    Box::new(move |principal| {
+        let caller = iam.caller(principal)?;
+        Ok(lambda::Identity {
+            policies: evaluates_identity.then(|| iam.identity_policies(principal)).transpose()?,
+            keys: iam.condition_keys(principal, &caller),
+            caller,
+        })
+    })
+}
+
+/// The same, for queues.
+fn identify_for_sqs(iam: &Iam, evaluates_identity: bool) -> sqs::Identify {
+    let iam = iam.clone();
+    Box::new(move |principal| {
+        let caller = iam.caller(principal)?;
+        Ok(sqs::Identity {
+            policies: evaluates_identity.then(|| iam.identity_policies(principal)).transpose()?,
+            keys: iam.condition_keys(principal, &caller),
+            caller,
+        })
+    })
+}
+
+/// The same, for buckets.
+fn identify_for_s3(iam: &Iam, evaluates_identity: bool) -> s3::Identify {
+    let iam = iam.clone();
+    Box::new(move |principal| {
+        let caller = iam.caller(principal)?;
+        Ok(s3::Identity {
+            policies: evaluates_identity.then(|| iam.identity_policies(principal)).transpose()?,
+            keys: iam.condition_keys(principal, &caller),
+            caller,
+        })
+    })
+}
+
+/// Whether a role may do something to a resource: everything, where callers need not prove who they are.
+fn role_may(iam: &Iam, evaluates_identity: bool) -> targets::RoleMay {
+    let iam = iam.clone();
+    Arc::new(move |role: &str, action: &str, resource: &str| {
+        !evaluates_identity
+            || iam
+                .role_allows(role, action, resource, &policy::Context::new())
+                .is_ok_and(policy::Decision::is_allowed)
     })
 }
 

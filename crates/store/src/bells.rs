@@ -20,6 +20,12 @@ pub(crate) enum Touched {
     All,
 }
 
+impl Default for Touched {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 impl Touched {
     pub(crate) fn none() -> Self {
         Self::Tables(Vec::new())

@@ -19,8 +19,8 @@
 //! shrink. [`Store::read`] and the key-value calls are synchronous and served from memory or one page read.
 //!
 //! # Making a copy
-//! `sqlite3 <data directory>/meta.db ".backup meta.db"`, and the same for `logs.db`, copy a consistent state while
-//! the server runs. Copy `blobs/` **after** the databases: blobs are written before the records that name them.
+//! `sqlite3 <data directory>/meta.db ".backup meta.db"`, and the same for the other `*.db`, copy a consistent state
+//! while the server runs. Copy `blobs/` **after** the databases: blobs are written before the records that name them.
 //! Copying the database files themselves with `cp` is safe only while no server runs. `entries` holds a row for
 //! each record: the table's name, the encoded key, the JSON.
 

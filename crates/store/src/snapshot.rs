@@ -35,6 +35,14 @@ impl<'s> Snapshot<'s> {
         Self { source: Source::Writer { domain, connection }, open: Default::default() }
     }
 
+    /// The domain of a writer's view.
+    pub(crate) fn domain(&self) -> Option<Domain> {
+        match self.source {
+            Source::Readers(_) => None,
+            Source::Writer { domain, .. } => Some(domain),
+        }
+    }
+
     /// The value of a key.
     pub fn get<K: Key, V: Value>(&self, table: &Table<K, V>, key: impl KeyOf<K>) -> Result<Option<V>, Error> {
         let mut statement = self.prepare(table, "SELECT value FROM entries WHERE tbl = ?1 AND key = ?2")?;

@@ -14,11 +14,17 @@ pub enum Domain {
     Meta,
     /// Log groups, streams and events, whose bulk must never delay the control plane.
     Logs,
+    /// Events on their way: a stream of small changes, most of them soon undone.
+    Events,
+    /// Queues and their messages, whose senders each wait for a flush.
+    Queues,
+    /// Buckets and what is known of their objects; the bytes of larger ones are files.
+    Objects,
 }
 
 impl Domain {
     /// All domains, in the order of [`Domain::index`].
-    pub(crate) const ALL: [Self; 2] = [Self::Meta, Self::Logs];
+    pub const ALL: [Self; 5] = [Self::Meta, Self::Logs, Self::Events, Self::Queues, Self::Objects];
 
     pub(crate) const fn index(self) -> usize {
         self as usize
@@ -28,6 +34,9 @@ impl Domain {
         match self {
             Self::Meta => "meta",
             Self::Logs => "logs",
+            Self::Events => "events",
+            Self::Queues => "queues",
+            Self::Objects => "objects",
         }
     }
 }

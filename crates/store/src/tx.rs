@@ -8,6 +8,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use crate::bells::Touched;
 use crate::snapshot::encoded;
+use crate::writer::Changes;
 use crate::{Domain, Error, Key, KeyOf, PrefixOf, Scan, Snapshot, Stored, Table, Value};
 
 /// A transaction of one domain. It reads as a [`Snapshot`] does, and sees its own changes.
@@ -16,7 +17,7 @@ use crate::{Domain, Error, Key, KeyOf, PrefixOf, Scan, Snapshot, Stored, Table, 
 pub struct Tx<'t> {
     snapshot: Snapshot<'t>,
     connection: &'t Connection,
-    touched: Touched,
+    changes: Changes,
     failure: Option<Error>,
 }
 
@@ -31,7 +32,18 @@ impl<'t> Deref for Tx<'t> {
 impl<'t> Tx<'t> {
     pub(crate) fn new(domain: Domain, connection: &'t Connection) -> Self {
         let snapshot = Snapshot::of_writer(domain, connection);
-        Self { snapshot, connection, touched: Touched::none(), failure: None }
+        Self { snapshot, connection, changes: Changes::default(), failure: None }
+    }
+
+    /// The domain that this transaction can change.
+    pub fn domain(&self) -> Domain {
+        self.snapshot.domain().expect("a transaction reads through its writer")
+    }
+
+    /// Runs `then` once what this closure did is durable, before the caller is answered; never, if it is rolled back.
+    /// It runs on the domain's writer thread, so it must be brief: rather than act, it tells somebody who will.
+    pub fn after_commit(&mut self, then: impl FnOnce() + Send + 'static) {
+        self.changes.afterwards.push(Box::new(then));
     }
 
     /// Sets the value of a key, whether it had one or not.
@@ -104,7 +116,7 @@ impl<'t> Tx<'t> {
 
     /// Removes every record of the domain.
     pub(crate) fn clear(&mut self) -> Result<(), Error> {
-        self.touched = Touched::All;
+        self.changes.touched = Touched::All;
         self.connection.execute("DELETE FROM entries", ())?;
         Ok(())
     }
@@ -116,10 +128,10 @@ impl<'t> Tx<'t> {
     }
 
     /// What the closure changed; or why it must be rolled back, although it may have returned `Ok`.
-    pub(crate) fn finish(self) -> Result<Touched, Error> {
+    pub(crate) fn finish(self) -> Result<Changes, Error> {
         match self.failure {
             Some(failure) => Err(failure),
-            None => Ok(self.touched),
+            None => Ok(self.changes),
         }
     }
 
@@ -152,7 +164,7 @@ impl<'t> Tx<'t> {
         match self.snapshot.connection(table).and_then(change) {
             Ok(0) => Ok(0),
             Ok(changed) => {
-                self.touched.add(table.name());
+                self.changes.touched.add(table.name());
                 Ok(changed)
             }
             Err(error) => {
@@ -165,6 +177,6 @@ impl<'t> Tx<'t> {
 
 impl fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").field("touched", &self.touched).field("failure", &self.failure).finish()
+        f.debug_struct("Tx").field("touched", &self.changes.touched).field("failure", &self.failure).finish()
     }
 }

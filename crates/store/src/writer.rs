@@ -23,6 +23,21 @@ const QUEUE_CALLS: usize = 1024;
 /// Calls to a commit, so that the first of a batch does not wait for ever for its answer.
 const BATCH_CALLS_MAX: usize = 256;
 
+/// What a transaction did.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(crate) touched: Touched,
+    /// To be run once it is committed.
+    pub(crate) afterwards: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Changes {
+    fn merge(&mut self, other: Self) {
+        self.touched.merge(other.touched);
+        self.afterwards.extend(other.afterwards);
+    }
+}
+
 /// The handle: a queue with a thread at its end. Dropping it finishes what is queued and ends the thread.
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Call>>>,
@@ -73,7 +88,7 @@ impl Drop for Writer {
 /// A queued closure, whatever its types.
 trait Call: Send {
     /// Runs the closure once, and keeps its result. `Err` means that its changes must be rolled back.
-    fn run(&mut self, tx: Tx<'_>) -> Result<Touched, RolledBack>;
+    fn run(&mut self, tx: Tx<'_>) -> Result<Changes, RolledBack>;
     /// Answers the caller: with the closure's result, or with what became of the transaction around it.
     fn answer(self: Box<Self>, batch: Result<(), Error>);
 }
@@ -95,12 +110,12 @@ where
     T: Send,
     E: From<Error> + Send,
 {
-    fn run(&mut self, mut tx: Tx<'_>) -> Result<Touched, RolledBack> {
+    fn run(&mut self, mut tx: Tx<'_>) -> Result<Changes, RolledBack> {
         let closure = self.closure.take().expect("a call is run once");
         let result = catch_unwind(AssertUnwindSafe(|| closure(&mut tx)))
             .unwrap_or_else(|panic| Err(Error::Panicked(message(&*panic)).into()));
         let (result, verdict) = match (result, tx.finish()) {
-            (Ok(value), Ok(touched)) => (Ok(value), Ok(touched)),
+            (Ok(value), Ok(changes)) => (Ok(value), Ok(changes)),
             (Ok(_), Err(swallowed)) => {
                 (Err(swallowed.clone().into()), Err(RolledBack { failure: Some(swallowed) }))
             }
@@ -158,12 +173,12 @@ impl Worker {
     /// committed.
     fn commit_batch(&mut self, first: Box<dyn Call>) -> (Vec<Box<dyn Call>>, Result<(), Error>) {
         let mut calls = Vec::new();
-        let mut touched = Touched::none();
+        let mut changes = Changes::default();
         let mut batch = self.execute("BEGIN IMMEDIATE");
         let mut next = Some(first);
         while let Some(mut call) = next {
             if batch.is_ok() {
-                batch = self.run_in_savepoint(&mut *call).map(|changes| touched.merge(changes));
+                batch = self.run_in_savepoint(&mut *call).map(|made| changes.merge(made));
             }
             calls.push(call);
             let full = batch.is_err() || calls.len() == BATCH_CALLS_MAX;
@@ -171,13 +186,19 @@ impl Worker {
         }
         let batch = batch.and_then(|()| self.execute("COMMIT"));
         if batch.is_ok() {
-            self.bells.ring(self.domain, &touched);
+            self.bells.ring(self.domain, &changes.touched);
+            for then in changes.afterwards {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(then)) {
+                    let message = message(&*panic);
+                    tracing::error!(domain = %self.domain, message, "what follows a commit panicked");
+                }
+            }
         }
         (calls, batch)
     }
 
     /// An error is of the whole transaction; a closure that fails is rolled back alone, and has touched nothing.
-    fn run_in_savepoint(&self, call: &mut dyn Call) -> Result<Touched, Error> {
+    fn run_in_savepoint(&self, call: &mut dyn Call) -> Result<Changes, Error> {
         self.execute("SAVEPOINT call")?;
         let verdict = call.run(Tx::new(self.domain, &self.connection));
         if self.connection.is_autocommit() {
@@ -186,10 +207,10 @@ impl Worker {
             return Err(failure.unwrap_or_else(given_up));
         }
         match verdict {
-            Ok(touched) => self.execute("RELEASE call").map(|()| touched),
+            Ok(changes) => self.execute("RELEASE call").map(|()| changes),
             Err(RolledBack { .. }) => {
                 self.execute("ROLLBACK TO call")?;
-                self.execute("RELEASE call").map(|()| Touched::none())
+                self.execute("RELEASE call").map(|()| Changes::default())
             }
         }
     }

@@ -65,7 +65,7 @@ fn what_is_made_is_for_its_user_alone() {
     let (_parent, directory) = made();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
-    for name in ["meta.db", "logs.db", "lock"] {
+    for name in ["meta.db", "logs.db", "events.db", "queues.db", "lock"] {
         assert_eq!(mode(&directory.join(name)), 0o600, "{name}");
     }
 }
@@ -89,7 +89,7 @@ fn a_second_server_is_refused_until_the_first_has_gone() {
 
 #[test]
 fn an_unknown_version_is_refused_untouched_in_any_file() {
-    for name in ["meta.db", "logs.db"] {
+    for name in ["meta.db", "logs.db", "events.db", "queues.db"] {
         let (_parent, directory) = made();
         let path = directory.join(name);
         overwrite(&path, VERSION_AT, &(FORMAT_VERSION + 1).to_be_bytes());

@@ -460,3 +460,48 @@ async fn a_reset_empties_an_ephemeral_store_and_refuses_a_durable_one() {
     assert!(matches!(durable.reset().await, Err(Error::NotEphemeral)));
     assert_eq!(number(&durable, "n"), Some(1));
 }
+
+#[tokio::test]
+async fn what_follows_a_commit_runs_before_the_caller_is_answered_and_never_after_a_failure() {
+    let store = ephemeral();
+    let (ran, runs) = mpsc::channel();
+    let followed = |ran: &mpsc::Sender<&'static str>, name: &'static str| {
+        let ran = ran.clone();
+        move || ran.send(name).unwrap()
+    };
+    let (kept, undone, unhurt) =
+        (followed(&ran, "kept"), followed(&ran, "undone"), followed(&ran, "after a panic"));
+    store
+        .write(move |tx| {
+            tx.after_commit(kept);
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(runs.try_recv(), Ok("kept"));
+    let failed: Result<(), Error> = store
+        .write(move |tx| {
+            tx.after_commit(undone);
+            Err(Error::Closed)
+        })
+        .await;
+    assert!(failed.is_err());
+    store
+        .write(move |tx| {
+            tx.after_commit(|| panic!("as a test"));
+            tx.after_commit(unhurt);
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(runs.try_recv(), Ok("after a panic"));
+    assert!(runs.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_transaction_knows_its_domain() {
+    let store = ephemeral();
+    for domain in [Domain::Meta, Domain::Logs, Domain::Events] {
+        assert_eq!(store.write_in(domain, |tx| Ok::<_, Error>(tx.domain())).await.unwrap(), domain);
+    }
+}

@@ -3,6 +3,9 @@
 //! A request passes, in this order: the host it names, the page it may come from, the keys it carries, the service
 //! it is for, the bounds of its body, its signature; then the service decodes and answers it. What is refused on
 //! the way is refused in the words of the service it was for.
+//!
+//! Two kinds of hosts and paths leave that order: a site ([`site`]) right after the host, and a service that reads its
+//! body as it comes ([`streamed`]) before the page is judged and any of the body is read.
 
 mod answer;
 mod authenticator;
@@ -12,14 +15,22 @@ mod builder;
 mod caller;
 mod connection;
 mod hosts;
+mod inflow;
 mod routing;
+mod site;
+mod streamed;
 
 #[cfg(test)]
 mod tests;
 
+pub use answer::{escaped as escaped_for_xml, s3_ids};
 pub use authenticator::{Authenticator, Identity, LookupError, Mode, OpenToAll};
 pub use builder::Builder;
 pub use connection::{Origin, Peer};
+pub use inflow::{Inflow, InflowError, Trailers};
+pub use routing::bucket_of_host;
+pub use site::{Identified, Signer, Visit};
+pub use streamed::{Keys, StreamedRequest};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -47,6 +58,8 @@ use caller::Caller;
 use connection::Connections;
 use hosts::{HostRefusal, Hosts, Place};
 use routing::{Entry, Route};
+use site::Site;
+use streamed::Streamed;
 
 /// A response's body: whole, as nearly all are, or a stream.
 pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, std::io::Error>>;
@@ -75,6 +88,8 @@ struct Shared {
     services: Vec<Service>,
     entries: Vec<Entry<'static>>,
     routes: Vec<RawRoute>,
+    sites: Vec<Site>,
+    streamed: Option<Streamed>,
     authenticator: Arc<dyn Authenticator>,
     clock: Arc<dyn Clock>,
     hosts: Hosts,
@@ -93,10 +108,20 @@ struct Shared {
 struct Trail {
     service: &'static str,
     operation: &'static str,
+    /// Whether the answer carries ids of its service's own, which clients would overlook beside ours.
+    identified: bool,
+}
+
+/// Whom a request is for.
+enum Located<'s> {
+    /// The service at this index; with the body, if it had to be read to know.
+    Service(usize, Option<(Bytes, Share)>),
+    /// The service that reads its bodies as they come: this one is there already.
+    Streamed(&'s Streamed, body::Whole),
 }
 
 /// A request refused, and in which shape to say so.
-struct Refused(Error, Voice);
+struct Refused(Error, Voice<'static>);
 
 impl Gateway {
     /// Begins to put a gateway together.
@@ -104,14 +129,16 @@ impl Gateway {
         Builder::default()
     }
 
-    /// Answers one request. Every exit carries the request id.
+    /// Answers one request. Every exit carries the request id, as S3 writes it where S3 answers.
     pub async fn answer<B>(&self, request: Request<B>, peer: Peer) -> Response<Body>
     where
-        B: hyper::body::Body<Data = Bytes> + Unpin,
+        B: hyper::body::Body<Data = Bytes> + Unpin + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (started, request_id) = (Instant::now(), Uuid::new_v4());
-        let (parts, mut body) = request.into_parts();
-        let mut trail = Trail { service: "-", operation: "-" };
+        let (parts, body) = request.into_parts();
+        let mut body = body::Taken::new(body);
+        let mut trail = Trail { service: "-", operation: "-", identified: false };
         // Such a client sends nothing before it is told to.
         let waits = parts.headers.contains_key(EXPECT);
         let mut response = match self.0.respond(parts, &mut body, peer, request_id, &mut trail).await {
@@ -123,10 +150,12 @@ impl Gateway {
                 answer::encode(&error, voice, request_id)
             }
         };
-        let mut text = Uuid::encode_buffer();
-        let text = request_id.hyphenated().encode_lower(&mut text);
-        let id = HeaderValue::from_str(text).expect("an id is hexadecimal digits and hyphens");
-        response.headers_mut().insert("x-amzn-requestid", id);
+        if !trail.identified {
+            let mut text = Uuid::encode_buffer();
+            let text = request_id.hyphenated().encode_lower(&mut text);
+            let id = HeaderValue::from_str(text).expect("an id is hexadecimal digits and hyphens");
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
         debug!(
             %request_id,
             service = trail.service,
@@ -143,41 +172,77 @@ impl Shared {
     async fn respond<B>(
         &self,
         parts: Parts,
-        incoming: &mut B,
+        incoming: &mut body::Taken<B>,
         peer: Peer,
         request_id: Uuid,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Refused>
     where
-        B: hyper::body::Body<Data = Bytes> + Unpin,
+        B: hyper::body::Body<Data = Bytes> + Unpin + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let view = View::from(&parts);
         let claim = Claim::of(&view);
         let hint = Hint::of(&claim, &view);
+        let preflight = browser::preflight(&parts.method, &parts.headers);
         let mut asked = routing::Request {
-            method: &parts.method,
+            method: preflight.as_ref().unwrap_or(&parts.method),
             path: view.path,
             query: view.query,
             headers: view.headers,
             signed_for: hint.as_ref().map(|hint| hint.service.as_ref()),
             host_label: None,
             form: None,
+            preflight: preflight.is_some(),
+            streamed: self.streamed.as_ref().map(|streamed| streamed.name),
         };
         let guess = Voice::Guess(routing::dialect(&asked));
-        asked.host_label = self.admit(&parts, peer).map_err(|error| Refused(error, guess))?;
-        if let Some(raw) = self.routes.iter().find(|raw| raw.matches(view.path)) {
+        let place = self.place(&parts, peer).map_err(|error| Refused(error, guess))?;
+        if let Some(site) = self.site(place.label(), view.path) {
+            trail.service = site.name;
+            let info = RequestInfo { request_id, source_ip: peer.address, origin: peer.origin };
+            let host_label = place.label().map(str::to_owned);
+            let answer = self.answer_site(site, parts, incoming, host_label, info).await;
+            return answer.map_err(|error| Refused(error, Voice::Guess(Dialect::RestJson)));
+        }
+        asked.host_label = place.label();
+        let raw = self.routes.iter().find(|raw| raw.matches(view.path));
+        let route = match raw {
+            Some(_) if asked.host_label.is_none() => Route::Nowhere,
+            _ => self.route(&asked),
+        };
+        // In the host of a bucket, an object may have the name of a route.
+        let beneath = asked.signed_for.is_some() || routing::names_streamed(&asked);
+        if let (Route::Streamed, Some(streamed)) = (&route, &self.streamed)
+            && (raw.is_none() || beneath)
+        {
+            (trail.service, trail.identified) = (streamed.name, true);
+            let host_label = place.label().map(str::to_owned);
+            let body = incoming.take();
+            return Ok(self.stream(streamed, parts, body, peer, host_label, request_id).await);
+        }
+        asked.host_label = admit(place, &parts).map_err(|error| Refused(error, guess))?;
+        if let Some(raw) = raw {
             trail.service = raw.prefix;
             let info = RequestInfo { request_id, source_ip: peer.address, origin: peer.origin };
             let answer = self.answer_raw(raw, parts, incoming, info).await;
             return answer.map_err(|error| Refused(error, Voice::Guess(Dialect::RestJson)));
         }
-        let (index, read) =
-            self.locate(asked, incoming, peer.origin).await.map_err(|error| Refused(error, guess))?;
+        let located = self.locate(asked, route, incoming, peer.origin).await;
+        let (index, read) = match located.map_err(|error| Refused(error, guess))? {
+            Located::Service(index, read) => (index, read),
+            Located::Streamed(streamed, body) => {
+                (trail.service, trail.identified) = (streamed.name, true);
+                let host_label = asked.host_label.map(str::to_owned);
+                return Ok(self.stream(streamed, parts, body, peer, host_label, request_id).await);
+            }
+        };
         let service = &self.services[index];
         let model = service.model();
         trail.service = model.name;
-        let refuse = |error| Refused(error, Voice::Service(model));
-        let style = self.entries[index].dialect.style();
+        let protocol = model.spoken(view.headers);
+        let refuse = |error| Refused(error, Voice::Service(model, protocol));
+        let style = Dialect::from(protocol).style();
         let unproven = |refusal| refuse(answer::unproven(&refusal, style));
 
         let now = self.clock.now();
@@ -190,7 +255,7 @@ impl Shared {
 
         // A query operation's name is in the body; the others' bounds come before theirs.
         let find = |body: &[u8]| service.route(&parts.method, view.path, view.query, &parts.headers, body);
-        let early = (model.protocol != Protocol::Query).then(|| find(b"")).transpose().map_err(refuse)?;
+        let early = (protocol != Protocol::Query).then(|| find(b"")).transpose().map_err(refuse)?;
         let (body, share) = match read {
             Some(read) => read,
             None => {
@@ -268,60 +333,68 @@ impl Shared {
         handled.map_err(|panic| broken(&panic))
     }
 
+    async fn answer_site<B>(
+        &self,
+        site: &Site,
+        parts: Parts,
+        incoming: &mut B,
+        host_label: Option<String>,
+        info: RequestInfo,
+    ) -> Result<Response<Body>, Error>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
+        let (body, share) = self.read(incoming, site.body_bytes_max, site.name, info.origin).await?;
+        let view = View::from(&parts);
+        let signer = site::signer(&*self.authenticator, &view, &body, site.service, self.clock.now());
+        let visit = Visit { request: Request::from_parts(parts, body), info, host_label, signer };
+        let handled = tokio::spawn((site.handler)(visit)).await;
+        drop(share);
+        let mut answer = handled.map_err(|panic| broken(&panic))?;
+        if let crate::service::Body::Bytes(bytes) = &mut answer.body {
+            *bytes = self.hold(std::mem::take(bytes), info.origin).await?;
+        }
+        Ok(answer::whole(answer))
+    }
+
     /// Finds the service that a request is for; with the body, where only that could tell.
     async fn locate<B>(
         &self,
         asked: routing::Request<'_>,
+        mut route: Route,
         incoming: &mut B,
         origin: Origin,
-    ) -> Result<(usize, Option<(Bytes, Share)>), Error>
+    ) -> Result<Located<'_>, Error>
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
-        let (mut route, mut read) = (self.route(&asked), None);
+        let mut read = None;
         if route == Route::AskForm {
             let whole = self.read(incoming, self.body_limit_default, "this", origin).await?;
             let form = std::str::from_utf8(&whole.0).unwrap_or_default();
             route = self.route(&routing::Request { form: Some(form), ..asked });
             read = Some(whole);
         }
-        match route {
-            Route::Service(index) => Ok((index, read)),
-            Route::Absent(name) => {
+        match (route, &self.streamed) {
+            (Route::Service(index), _) => Ok(Located::Service(index, read)),
+            (Route::Streamed, Some(streamed)) => {
+                let (bytes, share) = read.unwrap_or_default();
+                Ok(Located::Streamed(streamed, body::Whole::new(bytes, share)))
+            }
+            (Route::Absent(name), _) => {
                 Err(not_implemented(format!("Hearth does not have the service '{name}' yet.")))
             }
-            Route::Nowhere | Route::AskForm => Err(nowhere(&asked)),
+            (Route::Streamed | Route::Nowhere | Route::AskForm, _) => Err(nowhere(&asked)),
         }
     }
 
-    /// Whether a request may come in at all; then what stands before our name in its host.
-    fn admit<'a>(&self, parts: &'a Parts, peer: Peer) -> Result<Option<&'a str>, Error> {
-        let place = self.hosts.place(&parts.uri, &parts.headers, peer.local).map_err(|refusal| match refusal {
+    /// Which of our names a request was sent to.
+    fn place<'a>(&self, parts: &'a Parts, peer: Peer) -> Result<Place<'a>, Error> {
+        self.hosts.place(&parts.uri, &parts.headers, peer.local).map_err(|refusal| match refusal {
             HostRefusal::Malformed => {
                 fault(400, "InvalidRequestException", "The request must name one valid host.")
             }
-            HostRefusal::Foreign(name) => fault(
-                403,
-                "AccessDeniedException",
-                format!(
-                    "Hearth does not answer to the host name '{name}', so that no web page can reach it under a \
-                     name of its own. Start it with --hostname {name} if the name is yours."
-                ),
-            ),
-        })?;
-        if let Some(sign) = browser::foreign_page(&parts.method, &parts.uri, &parts.headers) {
-            return Err(fault(
-                403,
-                "AccessDeniedException",
-                format!(
-                    "Hearth refuses requests that a web browser makes for another site's page ({sign}): a page \
-                     must not be able to drive it."
-                ),
-            ));
-        }
-        Ok(match place {
-            Place::Here => None,
-            Place::Beneath(label) => Some(label),
+            HostRefusal::Foreign(name) => foreign_host(&name),
         })
     }
 
@@ -371,6 +444,36 @@ impl Shared {
             }
         })
     }
+}
+
+/// Whether a request for the API may come in at all; then what stands before our name in its host.
+fn admit<'a>(place: Place<'a>, parts: &Parts) -> Result<Option<&'a str>, Error> {
+    if let Some(sign) = browser::foreign_page(&parts.method, &parts.uri, &parts.headers) {
+        return Err(fault(
+            403,
+            "AccessDeniedException",
+            format!(
+                "Hearth refuses requests that a web browser makes for another site's page ({sign}): a page must not \
+                 be able to drive it."
+            ),
+        ));
+    }
+    match place {
+        Place::Here => Ok(None),
+        Place::Beneath(label) => Ok(Some(label)),
+        Place::BeneathLocalhost(label) => Err(foreign_host(&format!("{label}.localhost"))),
+    }
+}
+
+fn foreign_host(name: &str) -> Error {
+    fault(
+        403,
+        "AccessDeniedException",
+        format!(
+            "Hearth does not answer to the host name '{name}', so that no web page can reach it under a name of its \
+             own. Start it with --hostname {name} if the name is yours."
+        ),
+    )
 }
 
 /// Refuses bodies that are not what they seem: their bytes would be taken for the payload.

@@ -8,8 +8,8 @@ pub use domain::Timestamp;
 pub use crate::event_stream::EventStream;
 pub use crate::record::Unit;
 pub use crate::schema::{
-    Bounds, ErrorShape, Kind, Location, Member, Operation, Pattern, Protocol, Service, Shape, Structure,
-    TimestampFormat,
+    AlsoQuery, Bounds, ErrorShape, Kind, Location, Member, Operation, Pattern, Protocol, QueryError, Service,
+    Shape, Structure, TimestampFormat,
 };
 
 /// A shape.
@@ -24,13 +24,27 @@ pub const fn sensitive(name: &'static str, kind: Kind) -> Shape {
 
 /// A member that travels under its own name.
 pub const fn member(name: &'static str, location: Location, shape: &'static Shape) -> Member {
-    Member { name, wire_name: name, location, shape, required: false, timestamp_format: None }
+    Member {
+        name,
+        wire_name: name,
+        location,
+        shape,
+        required: false,
+        query_name: None,
+        timestamp_format: None,
+    }
 }
 
 impl Member {
     /// The same member under another name where it travels.
     pub const fn named(mut self, wire_name: &'static str) -> Self {
         self.wire_name = wire_name;
+        self
+    }
+
+    /// The same member under another name in the query protocol.
+    pub const fn in_query(mut self, name: &'static str) -> Self {
+        self.query_name = Some(name);
         self
     }
 

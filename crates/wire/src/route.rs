@@ -47,10 +47,10 @@ impl Router {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<(&'static Operation, Labels), Error> {
-        match self.service.protocol {
+        match self.service.spoken(headers) {
             Protocol::RestJson => self.by_path(method, path, query),
             Protocol::AwsJson { .. } => self.by_target(headers),
-            Protocol::Query => self.by_action(query, body),
+            Protocol::Query => self.by_action(path, query, body),
         }
     }
 
@@ -80,7 +80,7 @@ impl Router {
             .ok_or_else(|| unknown(format!("X-Amz-Target {target:?}"), self.service))
     }
 
-    fn by_action(&self, query: &str, body: &[u8]) -> Result<(&'static Operation, Labels), Error> {
+    fn by_action(&self, path: &str, query: &str, body: &[u8]) -> Result<(&'static Operation, Labels), Error> {
         let form = if body.is_empty() { query.as_bytes() } else { body };
         let field = |name: &str| {
             let pairs = form.split(|byte| *byte == b'&');
@@ -96,7 +96,7 @@ impl Router {
         let version = field("Version").unwrap_or_default();
         match self.names.get(action.as_str()) {
             Some(operation) if version.is_empty() || version == self.service.api_version => {
-                Ok((operation, Labels::default()))
+                Ok((operation, self.address(path)))
             }
             _ => Err(Error::new(
                 "InvalidAction",
@@ -106,6 +106,15 @@ impl Router {
                 ),
             )),
         }
+    }
+}
+
+impl Router {
+    /// The resource that a form was sent to.
+    fn address(&self, path: &str) -> Labels {
+        let member = self.service.also_query.map(|query| query.endpoint_member).unwrap_or_default();
+        let named = !member.is_empty() && path.len() > 1;
+        Labels(if named { vec![(member, path.to_owned())] } else { Vec::new() })
     }
 }
 

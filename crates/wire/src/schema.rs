@@ -16,12 +16,18 @@ pub struct Service {
     pub api_version: &'static str,
     /// How operations and shapes travel.
     pub protocol: Protocol,
+    /// What the query protocol calls things, for a service that still speaks it beside its own.
+    pub also_query: Option<&'static AlsoQuery>,
     /// What stands before the dot in `X-Amz-Target`.
     pub target_prefix: &'static str,
     /// The namespace of XML answers, or empty.
     pub xml_namespace: &'static str,
     /// The error code of a broken constraint.
     pub constraint_error: &'static str,
+    /// The error code of a member that is required and absent, where the service has one of its own for that.
+    pub missing_error: Option<&'static str>,
+    /// What stands before the names of errors in JSON: `com.amazonaws.sqs`, or empty.
+    pub error_namespace: &'static str,
     /// The error code of a body that cannot be read.
     pub malformed_error: &'static str,
     /// Whether messages about broken constraints show the value.
@@ -35,6 +41,26 @@ pub struct Service {
 }
 
 impl Service {
+    /// The protocol of a request with these headers.
+    pub fn spoken(&self, headers: &http::HeaderMap) -> Protocol {
+        let json = || {
+            let content_type = headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+            headers.contains_key("x-amz-target")
+                || content_type.is_some_and(|media| media.starts_with(b"application/x-amz-json"))
+        };
+        if self.also_query.is_some() && !json() { Protocol::Query } else { self.protocol }
+    }
+
+    /// Whether the query protocol is one of those it speaks.
+    pub fn speaks_query(&self) -> bool {
+        self.protocol == Protocol::Query || self.also_query.is_some()
+    }
+
+    /// What the query protocol calls an error, if that differs.
+    pub fn query_error(&self, code: &str) -> Option<&'static QueryError> {
+        self.also_query?.errors.iter().find(|error| error.code == code)
+    }
+
     /// Finds an operation by name.
     pub fn operation(&self, name: &str) -> Option<&'static Operation> {
         self.operations
@@ -63,6 +89,27 @@ pub enum Protocol {
     },
     /// Operations by the `Action` form field, answers in XML.
     Query,
+}
+
+/// What is particular to the query protocol at a service that moved on to another.
+/// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
+#[derive(Debug)]
+pub struct AlsoQuery {
+    /// The member that is the address of the request itself where a form leaves it out, or empty.
+    pub endpoint_member: &'static str,
+    /// The errors that have other names.
+    pub errors: &'static [QueryError],
+}
+
+/// An error in the query protocol.
+#[derive(Debug)]
+pub struct QueryError {
+    /// What the service's own protocol calls it.
+    pub code: &'static str,
+    /// What the query protocol calls it.
+    pub query_code: &'static str,
+    /// What follows the message's text, without its full stop.
+    pub addition: &'static str,
 }
 
 /// One thing a service can be asked.
@@ -241,8 +288,17 @@ pub struct Member {
     pub shape: &'static Shape,
     /// Whether a request without it is refused.
     pub required: bool,
+    /// What the query protocol calls it, if that is not the wire name.
+    pub query_name: Option<&'static str>,
     /// How a moment is written, where it is not the protocol's usual way.
     pub timestamp_format: Option<TimestampFormat>,
+}
+
+impl Member {
+    /// What it is called in forms and in XML.
+    pub fn xml_name(&self) -> &'static str {
+        self.query_name.unwrap_or(self.wire_name)
+    }
 }
 
 /// Where a member travels in HTTP.

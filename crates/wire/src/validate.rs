@@ -21,8 +21,12 @@ const COMPLAINTS_MAX: usize = 20;
 
 /// Checks a request's input.
 pub(crate) fn check(service: &Service, shape: &Shape, fields: &Fields) -> Result<(), Error> {
-    let mut check = Check { service, complaints: Vec::new(), path: String::new(), hidden: false };
+    let mut check =
+        Check { service, complaints: Vec::new(), missing: None, path: String::new(), hidden: false };
     check.members(shape.members(), fields);
+    if let (Some(code), Some(name)) = (service.missing_error, check.missing) {
+        return Err(Error::new(code, format!("The request must contain the parameter {name}.")));
+    }
     match check.complaints.len() {
         0 => Ok(()),
         count => {
@@ -39,6 +43,8 @@ pub(crate) fn check(service: &Service, shape: &Shape, fields: &Fields) -> Result
 struct Check<'a> {
     service: &'a Service,
     complaints: Vec<String>,
+    /// The first member that should be there.
+    missing: Option<&'static str>,
     /// `environment.variables`
     path: String,
     /// Whether a shape on the way down is sensitive.
@@ -55,7 +61,10 @@ impl Check<'_> {
             push_lower_camel(&mut self.path, member.name);
             match fields.get(member.name) {
                 Some(value) if *value != Value::Null => self.value(member.shape, value),
-                _ if member.required => self.complain(member.shape, &Value::Null, "Member must not be null"),
+                _ if member.required => {
+                    self.missing.get_or_insert(member.name);
+                    self.complain(member.shape, &Value::Null, "Member must not be null");
+                }
                 _ => {}
             }
             self.path.truncate(length);

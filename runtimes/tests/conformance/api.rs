@@ -87,6 +87,10 @@ fn serve(stream: TcpStream, queue: &Mutex<Receiver<Invocation>>, reporter: &Send
         let first = line(&mut reader)?;
         let headers = read_headers(&mut reader)?;
         let (method, target) = first.split_once(' ')?;
+        if target.starts_with("/2018-06-01/ping ") {
+            answer(&stream, "200 OK", &Headers::new(), b"pong")?;
+            continue;
+        }
         let path = target.split(' ').next()?.strip_prefix("/2018-06-01/runtime/")?.to_owned();
         if method == "GET" && path == "invocation/next" {
             let invocation = queue.lock().unwrap().recv().ok()?;

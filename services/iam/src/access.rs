@@ -1,65 +1,130 @@
-//! Whether somebody may do something: the one place that reads policies for what they allow.
+//! Whether somebody may do something: which policies they have. What a policy allows, the crate `policy` says.
 //!
-//! Evaluated today are roles' trust policies. Identity policies, permissions boundaries, session policies and resource
-//! policies are stored faithfully and evaluated nowhere yet; their evaluation belongs here, beside [`permits`], and its
-//! callers are the services' handlers. Until then a caller of the same account needs no identity policy to assume a
-//! role whose trust policy names the account, and any other call is open to every authenticated caller.
+//! Permissions boundaries and session policies cannot be set, so there are none to evaluate.
 
-use std::collections::BTreeMap;
+use domain::{Account, Principal};
+use policy::{Caller, Context, Decision, Document, Grant, Kind, Request};
+use store::{Scan, Snapshot};
+use wire::Error;
 
-use domain::Principal;
-use serde_json::{Map, Value};
+use crate::error::Failure;
+use crate::policies::{self, Found};
+use crate::record::{ATTACHED_POLICIES, INLINE_POLICIES};
+use crate::{ASSUME_ROLE, Iam, account_of_arn};
 
-use crate::policy_document::{statements, strings};
-
-/// Who wants to assume a role.
-pub(crate) enum Asker<'a> {
-    /// An AWS service.
-    Service(&'a str),
-    /// A caller with credentials.
-    Caller {
-        /// The account of the credentials.
-        account: &'a str,
-        /// Every ARN under which a policy may name the caller: the session's and its role's, the user's.
-        arns: &'a [String],
-    },
+/// Whether a trust policy lets somebody assume its role. A document that cannot be read allows nothing.
+pub(crate) fn permits(trust_policy: &str, role_arn: &str, caller: &Caller, context: &Context) -> bool {
+    matches!(trust(trust_policy, role_arn, caller, context), Grant::ToCaller | Grant::ToAccount)
 }
 
-/// The condition keys of a request.
-pub(crate) enum Conditions<'a> {
-    /// Nothing else exists: a key that is absent is absent.
-    Known(&'a BTreeMap<&'a str, String>),
-    /// They will be known only when it happens. What a condition might allow is allowed.
-    Unknown,
+/// What a trust policy says of somebody who wants to assume its role.
+pub(crate) fn trust(trust_policy: &str, role_arn: &str, caller: &Caller, context: &Context) -> Grant {
+    let Ok(document) = Document::parse(trust_policy, Kind::Trust) else { return Grant::None };
+    let request = Request { caller, action: ASSUME_ROLE, resource: role_arn, context };
+    policy::granted([&document], &request)
 }
 
-/// Whether a trust policy lets `asker` do `action`. A document that cannot be read allows nothing.
-pub(crate) fn permits(
-    trust_policy: &str,
-    asker: &Asker<'_>,
-    action: &str,
-    conditions: &Conditions<'_>,
-) -> bool {
-    let Ok(document) = serde_json::from_str::<Map<String, Value>>(trust_policy) else { return false };
-    let Some(statements) = statements(&document) else { return false };
-    let mut is_allowed = false;
-    for statement in statements {
-        if !names_action(statement, action) || !names(statement, asker) {
-            continue;
-        }
-        match (statement.get("Effect").and_then(Value::as_str), holds(statement, conditions)) {
-            (Some("Allow"), Some(true) | None) => is_allowed = true,
-            (Some("Deny"), Some(true)) => return false,
-            _ => {}
+impl Iam {
+    /// Whether the inline and managed policies of the role with this ARN allow it something. A role that is not there
+    /// is allowed nothing.
+    pub fn role_allows(
+        &self,
+        role_arn: &str,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<Decision, Error> {
+        let Some(account) = account_of_arn(role_arn) else { return Ok(Decision::ImplicitlyDenied) };
+        let Some(role) = self.role(&account, role_arn)? else { return Ok(Decision::ImplicitlyDenied) };
+        let caller = Caller::Identity { account: account.as_str().to_owned(), arns: vec![role.arn] };
+        let documents = self.read(|snapshot| documents_of(snapshot, &account, &role.id))?;
+        let request = Request { caller: &caller, action, resource, context };
+        // Whether the resource's own policy matters is for its service to ask.
+        Ok(policy::decide(&request, &documents, account.as_str(), []))
+    }
+
+    /// A caller as policies know it.
+    pub fn caller(&self, principal: &Principal) -> Result<Caller, Error> {
+        let role_arn = match principal {
+            Principal::AssumedRole { account, role, .. } => self.role(account, role)?.map(|role| role.arn),
+            Principal::Root(account) => {
+                return Ok(Caller::Root { account: account.as_str().to_owned() });
+            }
+            Principal::User { .. } => None,
+        };
+        // A session is also its role, whose ARN has a path that only IAM knows.
+        let arns = std::iter::once(arn_of(principal)).chain(role_arn).collect();
+        Ok(Caller::Identity { account: principal.account().as_str().to_owned(), arns })
+    }
+
+    /// What conditions may ask about a caller, and the time.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
+    pub fn condition_keys(&self, principal: &Principal, caller: &Caller) -> Context {
+        let source_function = match principal {
+            Principal::AssumedRole { source_function, .. } => source_function.as_ref(),
+            Principal::Root(_) | Principal::User { .. } => None,
+        };
+        let now = self.now().epoch_ms() / 1_000;
+        let account = principal.account().as_str();
+        let (kind, id, name) = match principal {
+            Principal::Root(_) => ("Account", account.to_owned(), None),
+            Principal::User { id, name, .. } => ("User", id.clone(), Some(name)),
+            Principal::AssumedRole { role_id, session, .. } => {
+                ("AssumedRole", format!("{role_id}:{session}"), None)
+            }
+        };
+        // Of a session it is the role's.
+        let arn = match caller {
+            Caller::Identity { arns, .. } => arns.last().cloned(),
+            Caller::Root { .. } | Caller::Service(_) | Caller::Anonymous => None,
+        };
+        Context::new()
+            .with("aws:PrincipalAccount", account)
+            .with("aws:PrincipalArn", arn.unwrap_or_else(|| arn_of(principal)))
+            .with("aws:PrincipalType", kind)
+            .with("aws:userid", id)
+            .with_some("aws:username", name)
+            .with_some("lambda:SourceFunctionArn", source_function)
+            .with("aws:EpochTime", now.to_string())
+            .with("aws:CurrentTime", now.to_string())
+    }
+
+    /// The policies of a caller's user or role. The root user has none, and needs none.
+    pub fn identity_policies(&self, principal: &Principal) -> Result<Vec<Document>, Error> {
+        let id = match principal {
+            Principal::Root(_) => return Ok(Vec::new()),
+            Principal::User { id, .. } => id,
+            Principal::AssumedRole { role_id, .. } => role_id,
+        };
+        self.read(|snapshot| documents_of(snapshot, principal.account(), id))
+    }
+}
+
+/// The policies of the role or user with this id, inline and managed.
+fn documents_of(snapshot: &Snapshot<'_>, account: &Account, id: &str) -> Result<Vec<Document>, Failure> {
+    let mut documents = Vec::new();
+    let mut add = |text: &str| match Document::parse(text, Kind::Identity) {
+        Ok(document) => documents.push(document),
+        // It was checked when it was stored: this one was stored by an older Hearth.
+        Err(error) => tracing::warn!(owner = id, %error, "a policy cannot be read and allows nothing"),
+    };
+    for (_, document) in snapshot.scan(&INLINE_POLICIES, &Scan::prefix((id,)))? {
+        add(&document);
+    }
+    for (_, arn) in snapshot.keys(&ATTACHED_POLICIES, &Scan::prefix((id,)))? {
+        match policies::find(snapshot, account, &arn)? {
+            Some(Found::Local(policy)) => {
+                let in_effect =
+                    policy.versions.iter().find(|version| version.number == policy.default_version);
+                if let Some(version) = in_effect {
+                    add(&version.document);
+                }
+            }
+            Some(Found::Managed(policy)) => add(policy.document()),
+            None => {}
         }
     }
-    is_allowed
-}
-
-/// ARNs under which policies may name a caller. A session is also its role, whose ARN has a path that only IAM knows.
-pub(crate) fn arns_of(principal: &Principal, role_arn: Option<String>) -> Vec<String> {
-    let arn = arn_of(principal);
-    std::iter::once(arn).chain(role_arn).collect()
+    Ok(documents)
 }
 
 /// The ARN of a caller, as `GetCallerIdentity` and refusals name it.
@@ -73,106 +138,11 @@ pub fn arn_of(principal: &Principal) -> String {
     }
 }
 
-fn names_action(statement: &Map<String, Value>, action: &str) -> bool {
-    let matches = |patterns: &Value| {
-        let patterns = strings(patterns).unwrap_or_default();
-        patterns.iter().any(|pattern| like(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
-    };
-    match (statement.get("Action"), statement.get("NotAction")) {
-        (Some(actions), _) => matches(actions),
-        (None, Some(others)) => !matches(others),
-        (None, None) => false,
-    }
-}
-
-fn names(statement: &Map<String, Value>, asker: &Asker<'_>) -> bool {
-    let principals = match statement.get("Principal") {
-        Some(Value::String(everybody)) => return everybody == "*" && matches!(asker, Asker::Caller { .. }),
-        Some(Value::Object(principals)) => principals,
-        _ => return false,
-    };
-    let listed = |kind: &str| principals.get(kind).and_then(strings).unwrap_or_default();
-    match asker {
-        Asker::Service(service) => listed("Service").contains(service),
-        Asker::Caller { account, arns } => listed("AWS").into_iter().any(|name| {
-            let is_account = || {
-                let parts: Vec<_> = name.splitn(6, ':').collect();
-                matches!(parts[..], ["arn", _, "iam", "", owner, "root"] if owner == *account)
-            };
-            name == "*" || name == *account || is_account() || arns.iter().any(|arn| arn == name)
-        }),
-    }
-}
-
-/// Whether a statement's conditions hold; nothing if that cannot be known. An operator that Hearth does not know yet
-/// holds for nobody: an Allow with it allows nothing, which is noticed and safe.
-fn holds(statement: &Map<String, Value>, conditions: &Conditions<'_>) -> Option<bool> {
-    let Some(operators) = statement.get("Condition").and_then(Value::as_object) else { return Some(true) };
-    let Conditions::Known(values) = conditions else { return operators.is_empty().then_some(true) };
-    let every = operators.iter().all(|(operator, keys)| {
-        let Value::Object(keys) = keys else { return false };
-        keys.iter().all(|(key, wanted)| {
-            let found = values.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-            key_holds(operator, found.map(|(_, value)| value.as_str()), &strings(wanted).unwrap_or_default())
-        })
-    });
-    Some(every)
-}
-
-fn key_holds(operator: &str, value: Option<&str>, wanted: &[&str]) -> bool {
-    let (operator, if_exists) = match operator.strip_suffix("IfExists") {
-        Some(operator) => (operator, true),
-        None => (operator, false),
-    };
-    let (same, negated): (fn(&str, &str) -> bool, bool) = match operator {
-        "StringEquals" => (|wanted, value| wanted == value, false),
-        "StringNotEquals" => (|wanted, value| wanted == value, true),
-        "StringEqualsIgnoreCase" => (str::eq_ignore_ascii_case, false),
-        "StringNotEqualsIgnoreCase" => (str::eq_ignore_ascii_case, true),
-        "StringLike" | "ArnLike" | "ArnEquals" => (like, false),
-        "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (like, true),
-        _ => return false,
-    };
-    match value {
-        // A negated operator is true of what is not there.
-        None => if_exists || negated,
-        Some(value) => wanted.iter().any(|wanted| same(wanted, value)) != negated,
-    }
-}
-
-/// Matches `*` and `?`. Linear in the product of the lengths: no pattern makes it slow.
-fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(b'?') => (p, t) = (p + 1, t + 1),
-            Some(byte) if *byte == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                // The last star takes one byte more.
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (p, t) = (at + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
 #[cfg(test)]
 mod tests {
-    use domain::Account;
-
     use super::*;
 
-    const LAMBDA: Asker<'static> = Asker::Service("lambda.amazonaws.com");
+    const ROLE: &str = "arn:aws:iam::111111111111:role/r";
 
     fn trust(principal: &str, rest: &str) -> String {
         format!(
@@ -182,16 +152,16 @@ mod tests {
 
     #[track_caller]
     fn check_service(document: &str, allowed: bool) {
-        assert_eq!(permits(document, &LAMBDA, "sts:AssumeRole", &Conditions::Unknown), allowed, "{document}");
+        let lambda = Caller::Service("lambda.amazonaws.com".to_owned());
+        assert_eq!(permits(document, ROLE, &lambda, &Context::open()), allowed, "{document}");
     }
 
     #[track_caller]
     fn check_caller(document: &str, keys: &[(&str, &str)], allowed: bool) {
-        let arns = ["arn:aws:iam::111111111111:user/team/sam".to_owned()];
-        let asker = Asker::Caller { account: "111111111111", arns: &arns };
-        let keys: BTreeMap<_, _> = keys.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        let found = permits(document, &asker, "sts:AssumeRole", &Conditions::Known(&keys));
-        assert_eq!(found, allowed, "{document}");
+        let arns = vec!["arn:aws:iam::111111111111:user/team/sam".to_owned()];
+        let caller = Caller::Identity { account: "111111111111".to_owned(), arns };
+        let context = keys.iter().fold(Context::new(), |context, (key, value)| context.with(key, *value));
+        assert_eq!(permits(document, ROLE, &caller, &context), allowed, "{document}");
     }
 
     #[test]
@@ -274,23 +244,6 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_match_and_never_run_away() {
-        for (pattern, text, matches) in [
-            ("*", "", true),
-            ("a*c", "abbc", true),
-            ("a*c", "abb", false),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("*a*b*", "xxaxxbxx", true),
-            ("", "a", false),
-            ("a**", "a", true),
-        ] {
-            assert_eq!(like(pattern, text), matches, "{pattern} {text}");
-        }
-        assert!(!like(&"*a".repeat(500), &"a".repeat(499)));
-    }
-
-    #[test]
     fn callers_have_the_arns_that_aws_gives_them() {
         let account = Account::parse("111111111111").unwrap();
         assert_eq!(arn_of(&Principal::Root(account.clone())), "arn:aws:iam::111111111111:root");
@@ -306,6 +259,7 @@ mod tests {
             role: "basic".to_owned(),
             role_id: "AROA".to_owned(),
             session: "f".to_owned(),
+            source_function: None,
         };
         assert_eq!(arn_of(&session), "arn:aws:sts::111111111111:assumed-role/basic/f");
     }

@@ -91,6 +91,7 @@ impl Sessions {
             role: role.to_owned(),
             role_id: role_id.to_owned(),
             session: session.to_owned(),
+            source_function: None,
         };
         self.mint(principal, expires)
     }
@@ -180,6 +181,7 @@ mod tests {
                 role: "basic".to_owned(),
                 role_id: "AROAEXAMPLE".to_owned(),
                 session: "my-function".to_owned(),
+                source_function: None,
             }
         );
     }

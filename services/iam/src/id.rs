@@ -35,6 +35,11 @@ pub(crate) fn absent_role(arn: &str) -> String {
     format!("AROA{}", letters(&Sha256::digest(arn)[..UNIQUE_CHARS]))
 }
 
+/// The id under which a service sends to queues, always the same for one principal. AWS's own ids are not published.
+pub fn service_id(principal: &str) -> String {
+    format!("AIDA{}", letters(&Sha256::digest(principal)[..UNIQUE_CHARS]))
+}
+
 /// A new id of a user's long-term key.
 pub(crate) fn access_key(account: &Account) -> String {
     key("AKIA", account)

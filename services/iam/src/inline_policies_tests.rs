@@ -116,3 +116,46 @@ async fn a_role_with_policies_cannot_be_deleted() {
         "DeleteConflict: Cannot delete entity, must delete policies first.",
     );
 }
+
+#[tokio::test]
+async fn a_role_may_do_what_its_policies_allow() {
+    const ROLE: &str = "arn:aws:iam::000000000000:role/sam";
+    const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
+    let iam = with_sam().await;
+    let decide = |action: &str, resource: &str| {
+        iam.role_allows(ROLE, action, resource, &policy::Context::new()).unwrap()
+    };
+    assert_eq!(decide("sqs:SendMessage", QUEUE), policy::Decision::ImplicitlyDenied);
+    let statement = |effect: &str, action: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Action":"{action}","Resource":"{QUEUE}"}}]}}"#
+        )
+    };
+    put_in_role(&iam, "send", &statement("Allow", "sqs:Send*")).await.unwrap();
+    assert_eq!(decide("sqs:SendMessage", QUEUE), policy::Decision::Allowed);
+    assert_eq!(decide("sqs:DeleteMessage", QUEUE), policy::Decision::ImplicitlyDenied);
+    assert_eq!(
+        decide("sqs:SendMessage", "arn:aws:sqs:us-east-1:000000000000:other"),
+        policy::Decision::ImplicitlyDenied
+    );
+    put_in_role(&iam, "never", &statement("Deny", "*")).await.unwrap();
+    assert_eq!(decide("sqs:SendMessage", QUEUE), policy::Decision::ExplicitlyDenied);
+    // AWS's own policies count, too.
+    let attach = crate::shapes::AttachRolePolicyRequest {
+        role_name: "sam".to_owned(),
+        policy_arn: "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole".to_owned(),
+    };
+    crate::attachments::attach_role_policy(iam.clone(), cx(), attach).await.unwrap();
+    assert_eq!(
+        decide("logs:PutLogEvents", "arn:aws:logs:us-east-1:000000000000:log-group:g"),
+        policy::Decision::Allowed
+    );
+    // Who is not there may do nothing.
+    let gone = iam.role_allows(
+        "arn:aws:iam::000000000000:role/gone",
+        "sqs:SendMessage",
+        QUEUE,
+        &policy::Context::new(),
+    );
+    assert_eq!(gone.unwrap(), policy::Decision::ImplicitlyDenied);
+}

@@ -1,10 +1,10 @@
 //! IAM: roles, users, policies and access keys; and the credentials of sessions.
 //!
-//! IAM is global, so records belong to an account. Policies are stored faithfully; the module `access` is where they are
-//! read for what they allow, and says which of them are evaluated already.
+//! IAM is global, so records belong to an account. Policies are stored to the letter; the module `access` knows which
+//! of them somebody has, and the crate `policy` what they allow.
 //!
-//! For the rest of Hearth, [`Iam`] answers which role an ARN names, whether Lambda may assume it, whose an access key
-//! is, and mints credentials for a role.
+//! For the rest of Hearth, [`Iam`] answers which role an ARN names, whether Lambda may assume it, what its policies
+//! allow, whose an access key is, and mints credentials for a role.
 
 mod access;
 mod access_keys;
@@ -12,6 +12,7 @@ mod account_summary;
 mod attachments;
 mod credentials;
 mod error;
+mod guard;
 mod id;
 mod inline_policies;
 mod managed;
@@ -39,11 +40,12 @@ use wire::{Error, Service};
 
 pub use access::arn_of;
 pub use credentials::{SessionError, Sessions};
-pub use id::account_of_key;
+pub use guard::Asked;
+pub use id::{account_of_key, service_id};
 pub use record::{Role, Tag};
 
-use access::{Asker, Conditions};
 use error::Failure;
+use policy::{Caller, Grant};
 
 const ASSUME_ROLE: &str = "sts:AssumeRole";
 
@@ -55,10 +57,13 @@ struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
     sessions: Sessions,
+    /// Whether callers' own policies decide what they may do.
+    enforces: bool,
 }
 
 /// The service's operations.
 pub fn service(iam: Iam) -> Service {
+    let guarded = iam.clone();
     Service::new(&shapes::SERVICE, iam)
         .on::<shapes::CreateRole>(roles::create_role)
         .on::<shapes::GetRole>(roles::get_role)
@@ -113,13 +118,20 @@ pub fn service(iam: Iam) -> Service {
         .on::<shapes::GetAccessKeyLastUsed>(access_keys::get_access_key_last_used)
         .on::<shapes::GetAccountSummary>(account_summary::get_account_summary)
         .build()
+        .guarded(move |cx, operation, fields| guard::guard(&guarded, cx, operation, fields))
 }
 
 impl Iam {
     /// The store's secret signs session tokens: whoever knows it can act as any role.
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         let sessions = Sessions::new(store.server_secret());
-        Self(Arc::new(Inner { store, clock, sessions }))
+        Self(Arc::new(Inner { store, clock, sessions, enforces: false }))
+    }
+
+    /// The same, where callers prove who they are and may do what their own policies allow.
+    pub fn enforcing(store: Store, clock: Arc<dyn Clock>) -> Self {
+        let sessions = Sessions::new(store.server_secret());
+        Self(Arc::new(Inner { store, clock, sessions, enforces: true }))
     }
 
     /// The role of an account with this name, or with exactly this ARN.
@@ -132,9 +144,9 @@ impl Iam {
     /// Whether the role with this ARN exists and its trust policy lets Lambda assume it. Conditions are not looked at:
     /// what they ask about is known only when a function runs.
     pub fn assumable_by_lambda(&self, role_arn: &str) -> bool {
-        let lambda = Asker::Service("lambda.amazonaws.com");
+        let lambda = Caller::Service("lambda.amazonaws.com".to_owned());
         let permits =
-            |role: Role| access::permits(&role.trust_policy, &lambda, ASSUME_ROLE, &Conditions::Unknown);
+            |role: Role| access::permits(&role.trust_policy, &role.arn, &lambda, &policy::Context::open());
         // The store's failure is logged where it is turned into an error.
         self.role_with_arn(role_arn).ok().flatten().is_some_and(permits)
     }
@@ -146,13 +158,18 @@ impl Iam {
         caller: &Principal,
         conditions: &BTreeMap<&str, String>,
     ) -> Result<bool, Error> {
-        let role_of_caller = match caller {
-            Principal::AssumedRole { account, role, .. } => self.role(account, role)?.map(|role| role.arn),
-            Principal::Root(_) | Principal::User { .. } => None,
-        };
-        let arns = access::arns_of(caller, role_of_caller);
-        let asker = Asker::Caller { account: caller.account().as_str(), arns: &arns };
-        Ok(access::permits(&role.trust_policy, &asker, ASSUME_ROLE, &Conditions::Known(conditions)))
+        let context = (conditions.iter())
+            .fold(policy::Context::new(), |context, (key, value)| context.with(key, value));
+        let names = self.caller(caller)?;
+        let of_identity = self.identity_grant(caller, &names, ASSUME_ROLE, &role.arn, |keys| keys)?;
+        let owner = account_of_arn(&role.arn);
+        let is_own = owner.as_ref() == Some(caller.account());
+        Ok(match access::trust(&role.trust_policy, &role.arn, &names, &context) {
+            Grant::Denied | Grant::None => false,
+            // Who is named itself needs nothing else, in one account.
+            Grant::ToCaller if is_own => of_identity != Grant::Denied,
+            Grant::ToCaller | Grant::ToAccount => of_identity == Grant::ToCaller,
+        })
     }
 
     /// The secret of a user's active access key, and who the user is. Asked on every request: dummy keys, which
@@ -170,20 +187,29 @@ impl Iam {
         &self.0.sessions
     }
 
-    /// Credentials of a session of the role with this ARN, made without a write. A function may have a role that does
-    /// not exist (any more, or under `--roles any` ever): its session has an id of its own, that no role has.
-    pub fn mint_for_role_arn(&self, role_arn: &str, session: &str, expires: Timestamp) -> Credentials {
-        let (account, name) = match self.role_with_arn(role_arn) {
-            Ok(Some(role)) => {
-                let account = account_of_arn(role_arn).unwrap_or_default();
-                return self.0.sessions.mint_for_role(&account, &role.name, &role.id, session, expires);
-            }
+    /// The id of the role with this ARN, or one that no role has if there is none.
+    pub fn role_id(&self, role_arn: &str) -> String {
+        match self.role_with_arn(role_arn) {
+            Ok(Some(role)) => role.id,
+            Ok(None) | Err(_) => id::absent_role(role_arn),
+        }
+    }
+
+    /// Credentials of a function's session of its role, made without a write; the session has the function's name. A
+    /// role that does not exist (any more, or under `--roles any` ever) gives it an id of its own, that no role has.
+    pub fn mint_for_function(&self, role_arn: &str, function_arn: &str, expires: Timestamp) -> Credentials {
+        let (role, role_id) = match self.role_with_arn(role_arn) {
+            Ok(Some(role)) => (role.name, role.id),
             Ok(None) | Err(_) => {
                 let name = role_arn.rsplit('/').next().unwrap_or_default();
-                (account_of_arn(role_arn).unwrap_or_default(), name)
+                (name.to_owned(), id::absent_role(role_arn))
             }
         };
-        self.0.sessions.mint_for_role(&account, name, &id::absent_role(role_arn), session, expires)
+        let session = function_arn.rsplit(':').next().unwrap_or_default().to_owned();
+        let source_function = Some(function_arn.to_owned());
+        let account = account_of_arn(role_arn).unwrap_or_default();
+        let principal = Principal::AssumedRole { account, role, role_id, session, source_function };
+        self.0.sessions.mint(principal, expires)
     }
 
     /// The time of day in whole seconds, as all of IAM's and STS's moments are.

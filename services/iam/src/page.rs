@@ -1,8 +1,6 @@
 //! Lists in pages: `Marker`, `MaxItems`, `IsTruncated`.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use wire::Error;
+use wire::{Error, pages};
 
 use crate::error::validation_error;
 
@@ -27,17 +25,8 @@ pub(crate) fn page<T>(
 ) -> Result<Page<T>, Error> {
     let after = marker.map(read_marker).transpose()?;
     let max_items = max_items.and_then(|count| usize::try_from(count).ok()).unwrap_or(MAX_ITEMS_DEFAULT);
-    let mut rest =
-        sorted.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
-    let mut items = Vec::new();
-    let mut last = String::new();
-    for (key, item) in rest.by_ref().take(max_items) {
-        items.push(item);
-        last = key;
-    }
-    let is_truncated = rest.peek().is_some();
-    let marker = is_truncated.then(|| URL_SAFE_NO_PAD.encode(last));
-    Ok(Page { items, is_truncated: Some(is_truncated), marker })
+    let (items, marker) = pages::page(sorted, after.as_deref(), max_items);
+    Ok(Page { items, is_truncated: Some(marker.is_some()), marker })
 }
 
 /// The place of an item in a list that has no keys of its own.
@@ -46,8 +35,7 @@ pub(crate) fn numbered<T>(items: Vec<T>) -> impl Iterator<Item = (String, T)> {
 }
 
 fn read_marker(marker: &str) -> Result<String, Error> {
-    let decoded = URL_SAFE_NO_PAD.decode(marker).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.ok_or_else(|| validation_error("Invalid Marker."))
+    pages::read_token(marker).ok_or_else(|| validation_error("Invalid Marker."))
 }
 
 #[cfg(test)]

@@ -228,9 +228,13 @@ async fn a_functions_session_is_of_its_role() {
     for (arn, role_id) in
         [(role.arn.as_str(), Some(&role.role_id)), ("arn:aws:iam::000000000000:role/gone", None)]
     {
-        let credentials = iam.mint_for_role_arn(arn, "f", expires);
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        let credentials = iam.mint_for_function(arn, function, expires);
         let verified =
             iam.sessions().verify(&credentials.access_key_id, &credentials.session_token, iam.now()).unwrap();
+        let caller = iam.caller(&verified.1).unwrap();
+        let keys = iam.condition_keys(&verified.1, &caller);
+        assert_eq!(keys, keys.clone().with("lambda:SourceFunctionArn", function));
         let domain::Principal::AssumedRole { role, role_id: found, session, .. } = verified.1 else {
             panic!()
         };

@@ -1,9 +1,10 @@
 //! What AWS calls each mistake.  Statuses and the message key's case come from the model.
 
-use domain::{FunctionName, Qualifier, Scope};
+use domain::{FunctionName, Principal, Qualifier, Scope};
 use uuid::Uuid;
 use wire::Error;
 
+use crate::aliases::alias_arn;
 use crate::record::{FunctionRecord, State, UpdateStatus, arn};
 
 /// A value that is well-formed but not allowed.
@@ -16,6 +17,15 @@ pub fn not_supported(what: &str) -> Error {
     invalid_parameter(format!(
         "Hearth does not support {what} yet. Leave it out, or see docs/compatibility.md."
     ))
+}
+
+/// Why an invocation did not happen: the function would have called itself for ever.
+pub const RECURSIVE_LOOP: &str = "The function was not invoked: it is part of a recursive loop, which Lambda ends \
+                                  after 16 invocations. PutFunctionRecursionConfig allows such loops.";
+
+/// The function calls itself, directly or not.
+pub fn recursive_loop() -> Error {
+    Error::new("RecursiveInvocationException", RECURSIVE_LOOP)
 }
 
 /// A constraint of the model's kind that the model itself does not hold.
@@ -46,6 +56,24 @@ pub fn function_not_found(scope: &Scope, name: &FunctionName, qualifier: Option<
     )
 }
 
+/// No such alias. Only the operations on aliases say it so.
+pub fn no_such_alias(scope: &Scope, function: &FunctionName, alias: &str) -> Error {
+    Error::new(
+        "ResourceNotFoundException",
+        format!("Cannot find alias arn: {}", alias_arn(scope, function, alias)),
+    )
+}
+
+/// What is asked for does not go with what is there.
+pub fn conflict(message: impl Into<String>) -> Error {
+    Error::new("ResourceConflictException", message.into())
+}
+
+/// The alias's name is taken.
+pub fn alias_exists(arn: &str) -> Error {
+    Error::new("ResourceConflictException", format!("Alias already exists: {arn}"))
+}
+
 /// The name is taken.
 pub fn function_exists(name: &FunctionName) -> Error {
     Error::new("ResourceConflictException", format!("Function already exist: {name}"))
@@ -69,6 +97,15 @@ pub fn update_in_progress(arn: &str) -> Error {
         format!(
             "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
         ),
+    )
+}
+
+/// A caller may not do something; `why` says which policies say so.
+pub fn access_denied(caller: &Principal, action: &str, arn: &str, why: &str) -> Error {
+    let caller = caller.arn();
+    Error::new(
+        "AccessDeniedException",
+        format!("User: {caller} is not authorized to perform: {action} on resource: {arn} {why}"),
     )
 }
 
@@ -104,6 +141,13 @@ pub fn check_can_change(record: &FunctionRecord, revision_id: Option<&str>) -> R
 /// An error inside a transaction: the service's own, or the store's.
 #[derive(Debug)]
 pub struct Refusal(Error);
+
+impl Refusal {
+    /// Whether it is an error of this code.
+    pub fn is(&self, code: &str) -> bool {
+        self.0.code == code
+    }
+}
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

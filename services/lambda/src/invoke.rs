@@ -5,14 +5,18 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use domain::{FunctionVersion, Qualifier, limits};
+use domain::{FunctionVersion, Qualifier, Version, limits};
 use engine::{FunctionError, Invocation, InvokeError, Outcome};
 use wire::{Context, Error};
 
+use crate::aliases::Chance;
 use crate::error::{invalid_parameter, not_supported};
 use crate::functions::Target;
 use crate::snapshot::Invocable;
-use crate::{Lambda, shapes};
+use crate::{Lambda, asynchronous, shapes};
+
+/// What it takes to invoke.
+pub(crate) const ACTION: &str = "lambda:InvokeFunction";
 
 /// Runs a function and answers with its response, or checks that it could be run.
 pub async fn invoke(
@@ -21,7 +25,13 @@ pub async fn invoke(
     input: shapes::InvocationRequest,
 ) -> Result<shapes::InvocationResponse, Error> {
     refuse_unsupported(&input)?;
+    let kind = match input.invocation_type {
+        Some(shapes::InvocationType::Event) => Kind::Event,
+        _ => Kind::RequestResponse,
+    };
     let asked = Asked {
+        action: ACTION,
+        kind,
         function_name: &input.function_name,
         qualifier: input.qualifier.as_deref(),
         payload: input.payload,
@@ -33,11 +43,44 @@ pub async fn invoke(
     if input.invocation_type == Some(shapes::InvocationType::DryRun) {
         return Ok(shapes::InvocationResponse { status_code: Some(204), ..Default::default() });
     }
-    lambda.engine.invoke(invocation).await.map(respond).map_err(refuse)
+    if kind == Kind::Event {
+        asynchronous::accept(&lambda, invocation).await?;
+        return Ok(shapes::InvocationResponse { status_code: Some(202), ..Default::default() });
+    }
+    let version = invocation.version.version;
+    lambda.engine.invoke(invocation).await.map(|outcome| respond(outcome, version)).map_err(refuse)
+}
+
+/// Whether the caller waits for the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It does.
+    RequestResponse,
+    /// It does not.
+    Event,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "RequestResponse",
+            Self::Event => "Event",
+        }
+    }
+
+    fn payload_bytes_max(self) -> usize {
+        match self {
+            Self::RequestResponse => limits::SYNC_PAYLOAD_BYTES,
+            Self::Event => limits::ASYNC_PAYLOAD_BYTES,
+        }
+    }
 }
 
 /// What every kind of invocation says.
 pub(crate) struct Asked<'a> {
+    /// What must be allowed.
+    pub(crate) action: &'static str,
+    pub(crate) kind: Kind,
     pub(crate) function_name: &'a str,
     pub(crate) qualifier: Option<&'a str>,
     pub(crate) payload: Option<Bytes>,
@@ -48,28 +91,56 @@ pub(crate) struct Asked<'a> {
 
 /// Finds what is to run, and checks what it is to run with.
 pub(crate) fn check(lambda: &Lambda, cx: &Context, asked: Asked) -> Result<Invocation, Error> {
-    if asked.tenant_id.is_some() {
-        return Err(invalid_parameter(
-            "The invoked function isn't configured with tenant isolation: remove the tenant id from the request.",
-        ));
-    }
-    let target = Target::parse(cx, asked.function_name, asked.qualifier)?;
-    target.check_qualifier()?;
+    let target = lambda.target(cx, asked.action, asked.function_name, asked.qualifier)?;
+    let version = find(lambda, &target, Chance::of(cx.request_id))?;
+    let tenant_id = tenant(&version, asked.tenant_id)?;
+    let payload = check_payload(asked.kind, asked.payload.unwrap_or_default())?;
+    let client_context = asked.client_context.map(decode_client_context).transpose()?;
+    let trace_header = header(cx, "x-amzn-trace-id");
+    let trace_header = match asked.kind {
+        Kind::RequestResponse => Some(lambda.follow(trace_header.as_deref(), &version, cx.request_id)?),
+        // An event is a step of its chain when it runs.
+        Kind::Event => trace_header,
+    };
     Ok(Invocation {
-        version: find(lambda, &target)?,
+        version,
         request_id: cx.request_id,
         invoked_arn: target.arn(),
-        payload: check_payload(asked.payload.unwrap_or_default())?,
-        client_context: asked.client_context.map(decode_client_context).transpose()?,
+        payload,
+        client_context,
         cognito_identity: None,
-        trace_header: header(cx, "x-amzn-trace-id"),
+        trace_header,
+        tenant_id,
+        synchronous: asked.kind == Kind::RequestResponse,
         tail: asked.tail,
     })
 }
 
-fn find(lambda: &Lambda, target: &Target) -> Result<Arc<FunctionVersion>, Error> {
-    match lambda.functions.find(&target.scope, &target.name) {
+/// A function that keeps its tenants apart must know for whom it runs, and no other may be told.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html>
+fn tenant(version: &FunctionVersion, asked: Option<&str>) -> Result<Option<Arc<str>>, Error> {
+    match (version.per_tenant, asked) {
+        (true, Some(tenant)) => Ok(Some(tenant.into())),
+        (false, None) => Ok(None),
+        (true, None) => Err(invalid_parameter(
+            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try \
+             again.",
+        )),
+        (false, Some(_)) => Err(invalid_parameter(
+            "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request \
+             and try again.",
+        )),
+    }
+}
+
+/// What a target names, if it can be run now.
+pub(crate) fn find(lambda: &Lambda, target: &Target, chance: Chance) -> Result<Arc<FunctionVersion>, Error> {
+    match lambda.functions.find(&target.scope, &target.name, target.qualifier.as_ref(), chance) {
         Some(Invocable::Version(version)) => Ok(version),
+        Some(Invocable::Initialising) => Err(Error::new(
+            "SnapStartNotReadyException",
+            "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.",
+        )),
         Some(Invocable::Pending) => Err(crate::error::pending(&target.arn())),
         Some(Invocable::Failed(reason)) => Err(Error::new(
             "ResourceConflictException",
@@ -87,13 +158,13 @@ fn find(lambda: &Lambda, target: &Target) -> Result<Arc<FunctionVersion>, Error>
     }
 }
 
-fn respond(outcome: Outcome) -> shapes::InvocationResponse {
+fn respond(outcome: Outcome, version: Version) -> shapes::InvocationResponse {
     shapes::InvocationResponse {
         status_code: Some(200),
         function_error: outcome.function_error.map(|_| FunctionError::HEADER_VALUE.to_owned()),
         log_result: outcome.log_tail.map(|tail| STANDARD.encode(tail)),
         payload: Some(outcome.payload),
-        executed_version: Some("$LATEST".to_owned()),
+        executed_version: Some(version.to_string()),
         ..Default::default()
     }
 }
@@ -109,6 +180,14 @@ pub(crate) fn refuse(error: InvokeError) -> Error {
         InvokeError::RuntimeUnavailable { runtime, advice } => {
             Error::new("InvalidRuntimeException", format!("{runtime} cannot run on this machine: {advice}"))
         }
+        InvokeError::RestoreFailed => Error::new(
+            "SnapStartException",
+            "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs.",
+        ),
+        InvokeError::RestoreTimedOut => Error::new(
+            "SnapStartTimeoutException",
+            "Lambda couldn't restore the snapshot within the timeout limit.",
+        ),
         InvokeError::Unavailable { why } => crate::error::service(why),
         InvokeError::ShuttingDown => {
             Error::new("ServiceException", "The server is shutting down; try again when it is back.")
@@ -118,9 +197,6 @@ pub(crate) fn refuse(error: InvokeError) -> Error {
 }
 
 fn refuse_unsupported(input: &shapes::InvocationRequest) -> Result<(), Error> {
-    if input.invocation_type == Some(shapes::InvocationType::Event) {
-        return Err(not_supported("InvocationType Event (asynchronous invocation)"));
-    }
     if input.durable_execution_name.is_some() {
         return Err(not_supported("durable executions"));
     }
@@ -128,14 +204,15 @@ fn refuse_unsupported(input: &shapes::InvocationRequest) -> Result<(), Error> {
 }
 
 /// Size first, then JSON, as AWS does. An empty body is an empty object.
-fn check_payload(payload: Bytes) -> Result<Bytes, Error> {
-    if payload.len() > limits::SYNC_PAYLOAD_BYTES {
+fn check_payload(kind: Kind, payload: Bytes) -> Result<Bytes, Error> {
+    if payload.len() > kind.payload_bytes_max() {
         return Err(Error::new(
             "RequestTooLargeException",
             format!(
-                "{} byte payload is too large for the RequestResponse invocation type (limit {} bytes)",
+                "{} byte payload is too large for the {} invocation type (limit {} bytes)",
                 payload.len(),
-                limits::SYNC_PAYLOAD_BYTES
+                kind.name(),
+                kind.payload_bytes_max()
             ),
         ));
     }
@@ -217,19 +294,20 @@ mod tests {
 
     #[test]
     fn an_empty_payload_is_an_empty_object() {
-        assert_eq!(check_payload(Bytes::new()).unwrap(), "{}");
+        assert_eq!(check_payload(Kind::RequestResponse, Bytes::new()).unwrap(), "{}");
     }
 
     #[test]
     fn a_payload_that_is_not_json_is_refused_with_its_position() {
-        let error = check_payload(Bytes::from_static(b"{\"a\": nope}")).unwrap_err();
+        let error = check_payload(Kind::RequestResponse, Bytes::from_static(b"{\"a\": nope}")).unwrap_err();
         assert_eq!(error.code, "InvalidRequestContentException");
         assert!(error.message.contains("line: 1, column:"), "{}", error.message);
     }
 
     #[test]
     fn a_payload_that_is_not_utf8_is_refused_even_inside_a_string() {
-        let error = check_payload(Bytes::from_static(b"{\"a\": \"\xff\"}")).unwrap_err();
+        let error =
+            check_payload(Kind::RequestResponse, Bytes::from_static(b"{\"a\": \"\xff\"}")).unwrap_err();
         assert_eq!(error.code, "InvalidRequestContentException");
         assert!(error.message.contains("Invalid UTF-8 byte 0xff"), "{}", error.message);
         assert!(error.message.ends_with("byte: 8]"), "{}", error.message);
@@ -252,8 +330,18 @@ mod tests {
     #[test]
     fn six_mebibytes_are_accepted_and_one_byte_more_is_not() {
         let of = |length: usize| Bytes::from([b"\"".as_slice(), &vec![b'a'; length - 2], b"\""].concat());
-        assert!(check_payload(of(limits::SYNC_PAYLOAD_BYTES)).is_ok());
-        let error = check_payload(of(limits::SYNC_PAYLOAD_BYTES + 1)).unwrap_err();
+        assert!(check_payload(Kind::RequestResponse, of(limits::SYNC_PAYLOAD_BYTES)).is_ok());
+        let error = check_payload(Kind::RequestResponse, of(limits::SYNC_PAYLOAD_BYTES + 1)).unwrap_err();
         assert_eq!(error.code, "RequestTooLargeException");
+    }
+
+    #[test]
+    fn an_event_may_be_one_mebibyte() {
+        let of = |length: usize| Bytes::from([b"\"".as_slice(), &vec![b'a'; length - 2], b"\""].concat());
+        assert!(check_payload(Kind::Event, of(limits::ASYNC_PAYLOAD_BYTES)).is_ok());
+        let error = check_payload(Kind::Event, of(limits::ASYNC_PAYLOAD_BYTES + 1)).unwrap_err();
+        assert_eq!(error.code, "RequestTooLargeException");
+        let message = "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)";
+        assert_eq!(error.message, message);
     }
 }

@@ -7,7 +7,7 @@ use engine::{Outcome, Response, ResponseStream};
 use tokio::sync::mpsc;
 use wire::{Context, Error, EventStream};
 
-use crate::invoke::{self, Asked};
+use crate::invoke::{self, Asked, Kind};
 use crate::{Lambda, shapes};
 
 /// Events that may wait for the client. What waits is bounded here and in the engine, so that a slow client slows the
@@ -21,6 +21,8 @@ pub async fn invoke_with_response_stream(
     input: shapes::InvokeWithResponseStreamRequest,
 ) -> Result<shapes::InvokeWithResponseStreamResponse, Error> {
     let asked = Asked {
+        action: invoke::ACTION,
+        kind: Kind::RequestResponse,
         function_name: &input.function_name,
         qualifier: input.qualifier.as_deref(),
         payload: input.payload,
@@ -32,6 +34,7 @@ pub async fn invoke_with_response_stream(
     if input.invocation_type == Some(shapes::ResponseStreamingInvocationType::DryRun) {
         return Ok(shapes::InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() });
     }
+    let version = invocation.version.version;
     let response = lambda.engine.invoke_streaming(invocation).await.map_err(invoke::refuse)?;
     let (events, event_stream) = EventStream::channel(EVENTS_WAITING);
     let content_type = match &response {
@@ -41,7 +44,7 @@ pub async fn invoke_with_response_stream(
     tokio::spawn(send(response, events));
     Ok(shapes::InvokeWithResponseStreamResponse {
         status_code: Some(200),
-        executed_version: Some("$LATEST".to_owned()),
+        executed_version: Some(version.to_string()),
         response_stream_content_type: content_type,
         event_stream: Some(event_stream),
     })

@@ -6,36 +6,69 @@
 //! ([`functions::settle`]), by the same path after a call and after a restart.
 
 mod account;
+mod aliases;
+mod asynchronous;
 mod code_links;
+mod code_object;
+mod code_signing;
+mod concurrency;
 mod error;
+mod event_invoke;
+mod event_source_mappings;
 mod functions;
+mod hot_reload;
 mod invoke;
 mod invoke_stream;
 mod layers;
-mod reads;
+mod lineage;
+pub mod measures;
+mod pages;
+mod permissions;
+mod rate_limits;
 mod record;
+mod recursion;
+mod runtime_management;
 pub mod shapes;
 mod snapshot;
 mod tags;
 #[cfg(test)]
 mod tests;
+pub mod urls;
+mod variables;
+mod versions;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Clock, FunctionName, Runtime, Scope, Timestamp};
+use deliveries::Deliveries;
+use domain::{Clock, FunctionName, Runtime, Scope, Timestamp, Version};
 use engine::package::{PackageError, Packages, inspect};
-use engine::{Engine, FunctionKey};
-use store::{Scan, Store};
+use engine::{Engine, FunctionKey, Kept};
+use metrics::Metrics;
+use store::{Scan, Snapshot, Store};
 use wire::Error;
 
+use runtime_management::RuntimeManagement;
+use snapshot::Shown;
+
 pub use code_links::{BadLink, CodeLinks};
+pub use code_object::{CodeObject, CodeObjectError, ReadObject};
+pub use code_signing::{SigningProfiles, signature};
+pub use event_invoke::{Deliverable, EventInvokeConfig};
+pub use event_source_mappings::{
+    EventSource, EventSourceError, FailureDestination, MappedError, MappingRecord, MappingState, QueueFacts,
+    Settings, SourceKind, StartingPosition,
+};
+pub use hot_reload::HotReload;
+pub use permissions::{Identify, Identity};
+pub use rate_limits::RateLimits;
 pub use record::FunctionRecord;
 
 /// The table: one line per operation.
 pub fn service(lambda: Lambda) -> wire::Service {
+    let (guarded, admitting) = (lambda.clone(), lambda.clone());
     wire::Service::new(&shapes::SERVICE, lambda)
         .on::<shapes::CreateFunction>(functions::create)
         .on::<shapes::GetFunction>(functions::get)
@@ -44,7 +77,21 @@ pub fn service(lambda: Lambda) -> wire::Service {
         .on::<shapes::UpdateFunctionCode>(functions::update_code)
         .on::<shapes::UpdateFunctionConfiguration>(functions::update_configuration)
         .on::<shapes::DeleteFunction>(functions::delete)
+        .on::<shapes::PublishVersion>(versions::publish)
+        .on::<shapes::ListVersionsByFunction>(versions::list)
+        .on::<shapes::CreateAlias>(aliases::create)
+        .on::<shapes::GetAlias>(aliases::get)
+        .on::<shapes::ListAliases>(aliases::list)
+        .on::<shapes::UpdateAlias>(aliases::update)
+        .on::<shapes::DeleteAlias>(aliases::delete)
+        .on::<shapes::AddPermission>(permissions::add)
+        .on::<shapes::RemovePermission>(permissions::remove)
+        .on::<shapes::GetPolicy>(permissions::get)
+        .on::<shapes::PutResourcePolicy>(permissions::put_resource_policy)
+        .on::<shapes::GetResourcePolicy>(permissions::get_resource_policy)
+        .on::<shapes::DeleteResourcePolicy>(permissions::delete_resource_policy)
         .on::<shapes::Invoke>(invoke::invoke)
+        .on::<shapes::InvokeAsync>(asynchronous::invoke_async)
         .on::<shapes::InvokeWithResponseStream>(invoke_stream::invoke_with_response_stream)
         .on::<shapes::TagResource>(tags::tag)
         .on::<shapes::UntagResource>(tags::untag)
@@ -59,12 +106,46 @@ pub fn service(lambda: Lambda) -> wire::Service {
         .on::<shapes::RemoveLayerVersionPermission>(layers::remove_permission)
         .on::<shapes::GetLayerVersionPolicy>(layers::get_policy)
         .on::<shapes::GetAccountSettings>(account::get_settings)
-        .on::<shapes::ListVersionsByFunction>(reads::list_versions)
-        .on::<shapes::ListAliases>(reads::list_aliases)
-        .on::<shapes::GetFunctionConcurrency>(reads::get_concurrency)
-        .on::<shapes::GetFunctionCodeSigningConfig>(reads::get_code_signing_config)
-        .on::<shapes::GetPolicy>(reads::get_policy)
+        .on::<shapes::PutFunctionConcurrency>(concurrency::put_reserved)
+        .on::<shapes::GetFunctionConcurrency>(concurrency::get_reserved)
+        .on::<shapes::DeleteFunctionConcurrency>(concurrency::delete_reserved)
+        .on::<shapes::PutProvisionedConcurrencyConfig>(concurrency::put_provisioned)
+        .on::<shapes::GetProvisionedConcurrencyConfig>(concurrency::get_provisioned)
+        .on::<shapes::ListProvisionedConcurrencyConfigs>(concurrency::list_provisioned)
+        .on::<shapes::DeleteProvisionedConcurrencyConfig>(concurrency::delete_provisioned)
+        .on::<shapes::PutFunctionScalingConfig>(concurrency::put_scaling)
+        .on::<shapes::GetFunctionScalingConfig>(concurrency::get_scaling)
+        .on::<shapes::CreateFunctionUrlConfig>(urls::create)
+        .on::<shapes::GetFunctionUrlConfig>(urls::get)
+        .on::<shapes::ListFunctionUrlConfigs>(urls::list)
+        .on::<shapes::UpdateFunctionUrlConfig>(urls::update)
+        .on::<shapes::DeleteFunctionUrlConfig>(urls::delete)
+        .on::<shapes::CreateCodeSigningConfig>(code_signing::create)
+        .on::<shapes::GetCodeSigningConfig>(code_signing::get)
+        .on::<shapes::UpdateCodeSigningConfig>(code_signing::update)
+        .on::<shapes::DeleteCodeSigningConfig>(code_signing::delete)
+        .on::<shapes::ListCodeSigningConfigs>(code_signing::list)
+        .on::<shapes::ListFunctionsByCodeSigningConfig>(code_signing::list_functions)
+        .on::<shapes::PutFunctionCodeSigningConfig>(code_signing::put_function_config)
+        .on::<shapes::GetFunctionCodeSigningConfig>(code_signing::get_function_config)
+        .on::<shapes::DeleteFunctionCodeSigningConfig>(code_signing::delete_function_config)
+        .on::<shapes::PutFunctionEventInvokeConfig>(event_invoke::put)
+        .on::<shapes::UpdateFunctionEventInvokeConfig>(event_invoke::update)
+        .on::<shapes::GetFunctionEventInvokeConfig>(event_invoke::get)
+        .on::<shapes::ListFunctionEventInvokeConfigs>(event_invoke::list)
+        .on::<shapes::DeleteFunctionEventInvokeConfig>(event_invoke::delete)
+        .on::<shapes::GetFunctionRecursionConfig>(recursion::get)
+        .on::<shapes::PutFunctionRecursionConfig>(recursion::put)
+        .on::<shapes::GetRuntimeManagementConfig>(runtime_management::get)
+        .on::<shapes::PutRuntimeManagementConfig>(runtime_management::put)
+        .on::<shapes::CreateEventSourceMapping>(event_source_mappings::create)
+        .on::<shapes::GetEventSourceMapping>(event_source_mappings::get)
+        .on::<shapes::ListEventSourceMappings>(event_source_mappings::list)
+        .on::<shapes::UpdateEventSourceMapping>(event_source_mappings::update)
+        .on::<shapes::DeleteEventSourceMapping>(event_source_mappings::delete)
         .build()
+        .admitting(move |cx, operation| admitting.admit(cx, operation))
+        .guarded(move |cx, operation, fields| permissions::guard(&guarded, cx, operation, fields))
 }
 
 /// Asks about a role by its ARN: an `Err` is AWS's message.
@@ -78,16 +159,38 @@ pub struct Options {
     pub store: Store,
     /// What runs functions.
     pub engine: Engine,
+    /// Counts what happens.
+    pub metrics: Metrics,
+    /// Keeps events until they have run.
+    pub deliveries: Deliveries,
     /// Where packages are unpacked.
     pub packages: Packages,
     /// Whether a role can be a function's.
     pub check_role: CheckRole,
+    /// Reads code that lies in S3.
+    pub read_object: ReadObject,
+    /// Who a caller is to policies.
+    pub identify: Identify,
+    /// Whether callers' own policies are evaluated: if not, a caller may do everything in its own account.
+    pub evaluates_identity: bool,
     /// What serves a runtime here.
     pub runtime_version: RuntimeVersion,
+    /// Which services results can be delivered to.
+    pub deliverable: Deliverable,
+    /// What can be polled.
+    pub event_source: EventSource,
+    /// Keys of signing profiles.
+    pub signing_profiles: SigningProfiles,
+    /// Whether `VpcConfig` is kept and shown although it has no effect.
+    pub accepts_vpc: bool,
     /// Signs links to packages.
     pub code_links: CodeLinks,
+    /// Which folders may be code.
+    pub hot_reload: HotReload,
     /// Concurrent executions per account and region.
     pub concurrency: u32,
+    /// How many requests an account may make in a second.
+    pub rate_limits: RateLimits,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -100,6 +203,8 @@ pub struct Lambda(Arc<Inner>);
 pub struct Inner {
     options: Options,
     functions: snapshot::Functions,
+    urls: urls::Urls,
+    rates: rate_limits::Rates,
     /// Held while what is stored of a function is shown to invocations.
     showing: Mutex<()>,
 }
@@ -123,28 +228,40 @@ impl std::ops::Deref for Inner {
 impl Lambda {
     /// Reads what is stored, and takes up whatever a previous run left unfinished.
     pub async fn start(options: Options) -> Result<Self, Error> {
+        let urls = urls::Urls::read(&options.store).map_err(error::service)?;
+        variables::unlock(options.store.server_secret());
         let lambda = Self(Arc::new(Inner {
             options,
+            urls,
             functions: snapshot::Functions::default(),
+            rates: rate_limits::Rates::default(),
             showing: Mutex::default(),
         }));
         let records = lambda.records()?;
-        for record in &records {
-            lambda.functions.put(record);
-        }
+        concurrency::restore(&lambda)?;
+        lambda.show_all(&records)?;
         lambda.collect_packages(&records).await?;
         functions::settle_unfinished(&lambda, records);
+        event_source_mappings::settle_unfinished(&lambda).map_err(error::service)?;
         Ok(lambda)
     }
 
     /// Forgets every function, and tells which there were.
     pub fn reset(&self) -> Vec<FunctionKey> {
+        self.urls.clear();
         self.functions.clear()
     }
 
+    /// Every function and every published version.
     fn records(&self) -> Result<Vec<FunctionRecord>, Error> {
-        let stored = self.store.read(|snapshot| snapshot.scan(&record::FUNCTIONS, &Scan::all()));
-        Ok(stored.map_err(error::service)?.into_iter().map(|(_, record)| record).collect())
+        let stored = self.store.read(|snapshot| {
+            let functions =
+                snapshot.scan(&record::FUNCTIONS, &Scan::all())?.into_iter().map(|(_, record)| record);
+            let versions =
+                snapshot.scan(&versions::VERSIONS, &Scan::all())?.into_iter().map(|(_, record)| record);
+            Ok::<_, store::Error>(functions.chain(versions).collect())
+        });
+        stored.map_err(error::service)
     }
 
     fn now(&self) -> Timestamp {
@@ -197,17 +314,55 @@ impl Lambda {
     fn show(&self, scope: &Scope, name: &FunctionName) {
         let key = FunctionKey { scope: scope.clone(), name: name.clone() };
         let _turn = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.store.read(|snapshot| snapshot.get(&record::FUNCTIONS, (scope, name))) {
-            Ok(Some(record)) => {
-                self.functions.put(&record);
-                self.engine.retire(&key, [record.in_effect().revision]);
+        let read = self.store.read(|snapshot| {
+            self.urls.show(snapshot, scope, name)?;
+            self.shown(snapshot, scope, name)
+        });
+        match read {
+            Ok(Some((shown, kept))) => {
+                let ahead = kept.iter().map(|kept| kept.version.revision);
+                self.engine.retire(&key, shown.revisions().chain(ahead));
+                self.functions.put(scope, name, shown);
+                self.engine.keep(&key, &kept);
             }
             Ok(None) => {
                 self.functions.remove(scope, name);
-                self.engine.retire(&key, []);
+                self.engine.forget(&key);
             }
             Err(error) => tracing::error!(function = %name, %error, "invocations do not see a change"),
         }
+    }
+
+    /// At a start: all that is stored.
+    fn show_all(&self, records: &[FunctionRecord]) -> Result<(), Error> {
+        for record in records.iter().filter(|record| record.version == Version::Latest) {
+            let shown = self.store.read(|snapshot| self.shown(snapshot, &record.scope, &record.name));
+            if let Some((shown, kept)) = shown.map_err(error::service)? {
+                self.functions.put(&record.scope, &record.name, shown);
+                self.engine
+                    .keep(&FunctionKey { scope: record.scope.clone(), name: record.name.clone() }, &kept);
+            }
+        }
+        Ok(())
+    }
+
+    /// A function as invocations see it, and what of it is to be initialised before they come.
+    fn shown(
+        &self,
+        snapshot: &Snapshot<'_>,
+        scope: &Scope,
+        name: &FunctionName,
+    ) -> Result<Option<(Shown, Vec<Kept>)>, store::Error> {
+        let shown = Shown::read(snapshot, scope, name, &|record| match self
+            .hot_reload
+            .refusal(&record.in_effect().code.sha256)
+        {
+            Some(why) => Ok(Some(why)),
+            None => RuntimeManagement::refusal(snapshot, record, &self.options.runtime_version),
+        })?;
+        let Some(shown) = shown else { return Ok(None) };
+        let kept = concurrency::kept(snapshot, scope, name, &shown)?;
+        Ok(Some((shown, kept)))
     }
 
     /// Puts a record into effect in the background.
@@ -225,6 +380,7 @@ async fn inspect_package(zip: Bytes) -> Result<record::Code, Error> {
             sha256: code,
             size: zip.len() as u64,
             unpacked_size: info.unpacked_bytes,
+            signed_by: None,
         })
     });
     inspected.await.map_err(error::service)?.map_err(refuse_package)

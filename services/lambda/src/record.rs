@@ -8,21 +8,28 @@ use domain::{
     Version,
 };
 use serde::{Deserialize, Serialize};
-use store::Table;
+use store::{Snapshot, Table, Tx};
 use uuid::Uuid;
 
+use crate::functions::Connections;
 use crate::layers::LayerReference;
+use crate::variables::Variables;
+use crate::versions::VERSIONS;
 
 /// Functions by where they live and what they are called.
 pub static FUNCTIONS: Table<(Scope, FunctionName), FunctionRecord> = Table::new("lambda.functions");
 
-/// One function: its configuration as last written, and how far putting it into effect has come.
+/// One function: its configuration as last written, and how far putting it into effect has come. A published version is
+/// such a record, too, in a table of its own ([`crate::versions::VERSIONS`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionRecord {
     /// Where it lives.
     pub scope: Scope,
     /// Its name.
     pub name: FunctionName,
+    /// `$LATEST`, or the number of a published version.
+    #[serde(default = "latest")]
+    pub version: Version,
     /// The runtime's id.
     pub runtime: Runtime,
     /// `module.function`
@@ -31,6 +38,9 @@ pub struct FunctionRecord {
     pub role: String,
     /// Free text.
     pub description: String,
+    /// Of a version that was published with a description of its own: the one that `$LATEST` had.
+    #[serde(default)]
+    pub described: Option<String>,
     /// The deployment package.
     pub code: Code,
     /// Layers, lowest first.
@@ -42,14 +52,23 @@ pub struct FunctionRecord {
     pub timeout_seconds: u32,
     /// The size of `/tmp`, in MB.
     pub ephemeral_storage_mb: u32,
-    /// Absent if the caller never sent `Environment`: AWS then leaves it out of responses, too.
-    pub environment: Option<BTreeMap<String, String>>,
+    /// Environment variables, and the key that they are kept under.
+    pub environment: Variables,
     /// `x86_64` or `arm64`, as the caller said.
     pub architecture: String,
     /// `TracingConfig.Mode`
     pub tracing: TracingMode,
     /// `LoggingConfig`
     pub logging: LoggingConfig,
+    /// `SnapStart.ApplyOn` is `PublishedVersions`.
+    #[serde(default)]
+    pub snap_start: bool,
+    /// `TenancyConfig.TenantIsolationMode` is `PER_TENANT`.
+    #[serde(default)]
+    pub per_tenant: bool,
+    /// What the function is connected to.
+    #[serde(default)]
+    pub connections: Connections,
     /// Tags, which live on the function and not on its versions.
     pub tags: BTreeMap<String, String>,
     /// When code or configuration last changed.
@@ -78,6 +97,10 @@ pub struct Code {
     pub size: u64,
     /// Its contents' size, in bytes.
     pub unpacked_size: u64,
+    /// The version of the signing profile that signed it, if the function has a code signing configuration that trusts
+    /// it.
+    #[serde(default)]
+    pub signed_by: Option<String>,
 }
 
 /// `State`
@@ -91,6 +114,9 @@ pub enum State {
     Failed {
         /// What went wrong.
         reason: String,
+        /// `StateReasonCode`, unless it is an error of Hearth's own.
+        #[serde(default)]
+        code: Option<String>,
     },
 }
 
@@ -114,6 +140,27 @@ impl FunctionRecord {
         (self.scope.clone(), self.name.clone())
     }
 
+    /// Reads one version of a function.
+    pub fn read(
+        snapshot: &Snapshot<'_>,
+        scope: &Scope,
+        name: &FunctionName,
+        version: Version,
+    ) -> Result<Option<Self>, store::Error> {
+        match version {
+            Version::Latest => snapshot.get(&FUNCTIONS, (scope, name)),
+            Version::Number(number) => snapshot.get(&VERSIONS, (scope, name, number)),
+        }
+    }
+
+    /// Writes it where its version belongs.
+    pub fn write(&self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
+        match self.version {
+            Version::Latest => tx.put(&FUNCTIONS, (&self.scope, &self.name), self),
+            Version::Number(number) => tx.put(&VERSIONS, (&self.scope, &self.name, number), self),
+        }
+    }
+
     /// The ARN without a qualifier.
     pub fn arn(&self) -> String {
         arn(&self.scope, &self.name)
@@ -122,6 +169,11 @@ impl FunctionRecord {
     /// `RuntimeVersionConfig.RuntimeVersionArn`
     pub fn runtime_version_arn(&self) -> String {
         engine::runtime_version_arn(&self.scope.region, &self.runtime_version)
+    }
+
+    /// Whether its environments are initialised when it is published: `$LATEST` only says so for the versions to come.
+    pub fn is_snap_start(&self) -> bool {
+        self.snap_start && self.version != Version::Latest
     }
 
     /// Whether something still has to be done to put the record into effect.
@@ -144,7 +196,7 @@ impl FunctionRecord {
         let reason = reason.to_owned();
         self.revision_id = Uuid::new_v4();
         if self.state == State::Pending {
-            self.state = State::Failed { reason };
+            self.state = State::Failed { reason, code: None };
             return self;
         }
         let status = Some(UpdateStatus::Failed { reason });
@@ -179,25 +231,32 @@ impl FunctionRecord {
     }
 
     /// What the engine runs.
-    pub fn version(&self) -> FunctionVersion {
+    pub fn function_version(&self) -> FunctionVersion {
         FunctionVersion {
             scope: self.scope.clone(),
             name: self.name.clone(),
-            version: Version::Latest,
+            version: self.version,
             revision: self.revision,
             runtime: self.runtime,
             handler: self.handler.clone(),
             role: self.role.clone(),
             code: self.code.sha256.clone(),
             layers: self.layer_codes(),
-            environment: self.environment.clone().unwrap_or_default(),
+            environment: self.environment.values.clone().unwrap_or_default(),
             memory_mib: self.memory_mb,
             timeout: Duration::from_secs(self.timeout_seconds.into()),
             ephemeral_storage_mib: self.ephemeral_storage_mb,
             logging: self.logging.clone(),
             tracing: self.tracing,
+            snap_start: self.is_snap_start(),
+            per_tenant: self.per_tenant,
         }
     }
+}
+
+/// What records say that were written before versions could be published.
+fn latest() -> Version {
+    Version::Latest
 }
 
 /// A function's ARN without a qualifier.

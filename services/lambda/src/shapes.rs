@@ -11,9 +11,12 @@ pub static SERVICE: Service = Service {
     full_name: "AWS Lambda",
     api_version: "2015-03-31",
     protocol: Protocol::RestJson,
+    also_query: None,
     target_prefix: "",
     xml_namespace: "",
     constraint_error: "ValidationException",
+    missing_error: None,
+    error_namespace: "",
     malformed_error: "SerializationException",
     quotes_values: true,
     null_in_collections: true,
@@ -45,8 +48,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2015-03-31/functions/{FunctionName}/policy",
         status: 201,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &ADD_PERMISSION_REQUEST_SHAPE,
+        output: &ADD_PERMISSION_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -82,8 +85,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2015-03-31/functions/{FunctionName}/aliases",
         status: 201,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &CREATE_ALIAS_REQUEST_SHAPE,
+        output: &ALIAS_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -115,8 +118,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2020-04-22/code-signing-configs",
         status: 201,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &CREATE_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
+        output: &CREATE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &["InvalidParameterValueException", "ServiceException"],
     },
@@ -125,8 +128,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2015-03-31/event-source-mappings",
         status: 202,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &CREATE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE,
+        output: &EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -162,8 +165,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2021-10-31/functions/{FunctionName}/url",
         status: 201,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &CREATE_FUNCTION_URL_CONFIG_REQUEST_SHAPE,
+        output: &CREATE_FUNCTION_URL_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -178,7 +181,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_ALIAS_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -210,8 +213,8 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
         status: 204,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &DELETE_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
+        output: &DELETE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -241,8 +244,8 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2015-03-31/event-source-mappings/{UUID}",
         status: 202,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &DELETE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE,
+        output: &EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -274,7 +277,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -291,7 +294,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2017-10-31/functions/{FunctionName}/concurrency",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_FUNCTION_CONCURRENCY_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -307,7 +310,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -323,7 +326,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2021-10-31/functions/{FunctionName}/url",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_FUNCTION_URL_CONFIG_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -354,7 +357,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -370,7 +373,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2026-07-09/resource-policy/{ResourceArn}",
         status: 204,
-        input: Shape::UNIT,
+        input: &DELETE_RESOURCE_POLICY_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -397,8 +400,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_ALIAS_REQUEST_SHAPE,
+        output: &ALIAS_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -427,8 +430,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
+        output: &GET_CODE_SIGNING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &["InvalidParameterValueException", "ServiceException", "ResourceNotFoundException"],
     },
@@ -493,8 +496,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2015-03-31/event-source-mappings/{UUID}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_EVENT_SOURCE_MAPPING_REQUEST_SHAPE,
+        output: &EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -569,8 +572,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE,
+        output: &FUNCTION_EVENT_INVOKE_CONFIG_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -584,8 +587,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_FUNCTION_RECURSION_CONFIG_REQUEST_SHAPE,
+        output: &GET_FUNCTION_RECURSION_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -599,8 +602,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_FUNCTION_SCALING_CONFIG_REQUEST_SHAPE,
+        output: &GET_FUNCTION_SCALING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -614,8 +617,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2021-10-31/functions/{FunctionName}/url",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_FUNCTION_URL_CONFIG_REQUEST_SHAPE,
+        output: &GET_FUNCTION_URL_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -689,8 +692,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE,
+        output: &GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -705,8 +708,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2026-07-09/resource-policy/{ResourceArn}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_RESOURCE_POLICY_REQUEST_SHAPE,
+        output: &GET_RESOURCE_POLICY_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -720,8 +723,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST_SHAPE,
+        output: &GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -791,8 +794,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
         status: 202,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &INVOKE_ASYNC_REQUEST_SHAPE,
+        output: &INVOKE_ASYNC_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "ServiceQuotaExceededException",
@@ -909,8 +912,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2020-04-22/code-signing-configs",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_CODE_SIGNING_CONFIGS_REQUEST_SHAPE,
+        output: &LIST_CODE_SIGNING_CONFIGS_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &["InvalidParameterValueException", "ServiceException"],
     },
@@ -934,8 +937,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2015-03-31/event-source-mappings",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_EVENT_SOURCE_MAPPINGS_REQUEST_SHAPE,
+        output: &LIST_EVENT_SOURCE_MAPPINGS_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -949,8 +952,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST_SHAPE,
+        output: &LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -964,8 +967,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2021-10-31/functions/{FunctionName}/urls",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_FUNCTION_URL_CONFIGS_REQUEST_SHAPE,
+        output: &LIST_FUNCTION_URL_CONFIGS_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1004,8 +1007,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
+        output: &LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &["InvalidParameterValueException", "ServiceException", "ResourceNotFoundException"],
     },
@@ -1039,8 +1042,8 @@ static OPERATIONS: &[Operation] = &[
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST_SHAPE,
+        output: &LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1120,8 +1123,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2015-03-31/functions/{FunctionName}/versions",
         status: 201,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUBLISH_VERSION_REQUEST_SHAPE,
+        output: &FUNCTION_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1139,8 +1142,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
+        output: &PUT_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1156,8 +1159,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2017-10-31/functions/{FunctionName}/concurrency",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_FUNCTION_CONCURRENCY_REQUEST_SHAPE,
+        output: &CONCURRENCY_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1172,8 +1175,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE,
+        output: &FUNCTION_EVENT_INVOKE_CONFIG_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1188,8 +1191,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_FUNCTION_RECURSION_CONFIG_REQUEST_SHAPE,
+        output: &PUT_FUNCTION_RECURSION_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1204,8 +1207,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
         status: 202,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_FUNCTION_SCALING_CONFIG_REQUEST_SHAPE,
+        output: &PUT_FUNCTION_SCALING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1220,8 +1223,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
         status: 202,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE,
+        output: &PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1236,8 +1239,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2026-07-09/resource-policy/{ResourceArn}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_RESOURCE_POLICY_REQUEST_SHAPE,
+        output: &PUT_RESOURCE_POLICY_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1255,8 +1258,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST_SHAPE,
+        output: &PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1288,7 +1291,7 @@ static OPERATIONS: &[Operation] = &[
         method: "DELETE",
         uri: "/2015-03-31/functions/{FunctionName}/policy/{StatementId}",
         status: 204,
-        input: Shape::UNIT,
+        input: &REMOVE_PERMISSION_REQUEST_SHAPE,
         output: Shape::UNIT,
         result_wrapper: "",
         errors: &[
@@ -1432,8 +1435,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &UPDATE_ALIAS_REQUEST_SHAPE,
+        output: &ALIAS_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1465,8 +1468,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &UPDATE_CODE_SIGNING_CONFIG_REQUEST_SHAPE,
+        output: &UPDATE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &["InvalidParameterValueException", "ServiceException", "ResourceNotFoundException"],
     },
@@ -1475,8 +1478,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2015-03-31/event-source-mappings/{UUID}",
         status: 202,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &UPDATE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE,
+        output: &EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1533,8 +1536,8 @@ static OPERATIONS: &[Operation] = &[
         method: "POST",
         uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE,
+        output: &FUNCTION_EVENT_INVOKE_CONFIG_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -1549,8 +1552,8 @@ static OPERATIONS: &[Operation] = &[
         method: "PUT",
         uri: "/2021-10-31/functions/{FunctionName}/url",
         status: 200,
-        input: Shape::UNIT,
-        output: Shape::UNIT,
+        input: &UPDATE_FUNCTION_URL_CONFIG_REQUEST_SHAPE,
+        output: &UPDATE_FUNCTION_URL_CONFIG_RESPONSE_SHAPE,
         result_wrapper: "",
         errors: &[
             "InvalidParameterValueException",
@@ -2046,6 +2049,46 @@ impl wire::Operation for AddLayerVersionPermission {
     const MODEL: &'static Operation = &OPERATIONS[0];
 }
 
+/// The operation `AddPermission`.
+#[derive(Clone, Copy, Debug)]
+pub struct AddPermission;
+
+impl wire::Operation for AddPermission {
+    type Input = AddPermissionRequest;
+    type Output = AddPermissionResponse;
+    const MODEL: &'static Operation = &OPERATIONS[1];
+}
+
+/// The operation `CreateAlias`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateAlias;
+
+impl wire::Operation for CreateAlias {
+    type Input = CreateAliasRequest;
+    type Output = AliasConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[3];
+}
+
+/// The operation `CreateCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateCodeSigningConfig;
+
+impl wire::Operation for CreateCodeSigningConfig {
+    type Input = CreateCodeSigningConfigRequest;
+    type Output = CreateCodeSigningConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[5];
+}
+
+/// The operation `CreateEventSourceMapping`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateEventSourceMapping;
+
+impl wire::Operation for CreateEventSourceMapping {
+    type Input = CreateEventSourceMappingRequest;
+    type Output = EventSourceMappingConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[6];
+}
+
 /// The operation `CreateFunction`.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateFunction;
@@ -2054,6 +2097,46 @@ impl wire::Operation for CreateFunction {
     type Input = CreateFunctionRequest;
     type Output = FunctionConfiguration;
     const MODEL: &'static Operation = &OPERATIONS[7];
+}
+
+/// The operation `CreateFunctionUrlConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateFunctionUrlConfig;
+
+impl wire::Operation for CreateFunctionUrlConfig {
+    type Input = CreateFunctionUrlConfigRequest;
+    type Output = CreateFunctionUrlConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[8];
+}
+
+/// The operation `DeleteAlias`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteAlias;
+
+impl wire::Operation for DeleteAlias {
+    type Input = DeleteAliasRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[9];
+}
+
+/// The operation `DeleteCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteCodeSigningConfig;
+
+impl wire::Operation for DeleteCodeSigningConfig {
+    type Input = DeleteCodeSigningConfigRequest;
+    type Output = DeleteCodeSigningConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[11];
+}
+
+/// The operation `DeleteEventSourceMapping`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteEventSourceMapping;
+
+impl wire::Operation for DeleteEventSourceMapping {
+    type Input = DeleteEventSourceMappingRequest;
+    type Output = EventSourceMappingConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[13];
 }
 
 /// The operation `DeleteFunction`.
@@ -2066,6 +2149,46 @@ impl wire::Operation for DeleteFunction {
     const MODEL: &'static Operation = &OPERATIONS[14];
 }
 
+/// The operation `DeleteFunctionCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteFunctionCodeSigningConfig;
+
+impl wire::Operation for DeleteFunctionCodeSigningConfig {
+    type Input = DeleteFunctionCodeSigningConfigRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[15];
+}
+
+/// The operation `DeleteFunctionConcurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteFunctionConcurrency;
+
+impl wire::Operation for DeleteFunctionConcurrency {
+    type Input = DeleteFunctionConcurrencyRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[16];
+}
+
+/// The operation `DeleteFunctionEventInvokeConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteFunctionEventInvokeConfig;
+
+impl wire::Operation for DeleteFunctionEventInvokeConfig {
+    type Input = DeleteFunctionEventInvokeConfigRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[17];
+}
+
+/// The operation `DeleteFunctionUrlConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteFunctionUrlConfig;
+
+impl wire::Operation for DeleteFunctionUrlConfig {
+    type Input = DeleteFunctionUrlConfigRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[18];
+}
+
 /// The operation `DeleteLayerVersion`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteLayerVersion;
@@ -2076,6 +2199,26 @@ impl wire::Operation for DeleteLayerVersion {
     const MODEL: &'static Operation = &OPERATIONS[19];
 }
 
+/// The operation `DeleteProvisionedConcurrencyConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteProvisionedConcurrencyConfig;
+
+impl wire::Operation for DeleteProvisionedConcurrencyConfig {
+    type Input = DeleteProvisionedConcurrencyConfigRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[20];
+}
+
+/// The operation `DeleteResourcePolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteResourcePolicy;
+
+impl wire::Operation for DeleteResourcePolicy {
+    type Input = DeleteResourcePolicyRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[21];
+}
+
 /// The operation `GetAccountSettings`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetAccountSettings;
@@ -2084,6 +2227,36 @@ impl wire::Operation for GetAccountSettings {
     type Input = GetAccountSettingsRequest;
     type Output = GetAccountSettingsResponse;
     const MODEL: &'static Operation = &OPERATIONS[22];
+}
+
+/// The operation `GetAlias`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetAlias;
+
+impl wire::Operation for GetAlias {
+    type Input = GetAliasRequest;
+    type Output = AliasConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[23];
+}
+
+/// The operation `GetCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetCodeSigningConfig;
+
+impl wire::Operation for GetCodeSigningConfig {
+    type Input = GetCodeSigningConfigRequest;
+    type Output = GetCodeSigningConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[25];
+}
+
+/// The operation `GetEventSourceMapping`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetEventSourceMapping;
+
+impl wire::Operation for GetEventSourceMapping {
+    type Input = GetEventSourceMappingRequest;
+    type Output = EventSourceMappingConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[29];
 }
 
 /// The operation `GetFunction`.
@@ -2126,6 +2299,46 @@ impl wire::Operation for GetFunctionConfiguration {
     const MODEL: &'static Operation = &OPERATIONS[33];
 }
 
+/// The operation `GetFunctionEventInvokeConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionEventInvokeConfig;
+
+impl wire::Operation for GetFunctionEventInvokeConfig {
+    type Input = GetFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const MODEL: &'static Operation = &OPERATIONS[34];
+}
+
+/// The operation `GetFunctionRecursionConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionRecursionConfig;
+
+impl wire::Operation for GetFunctionRecursionConfig {
+    type Input = GetFunctionRecursionConfigRequest;
+    type Output = GetFunctionRecursionConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[35];
+}
+
+/// The operation `GetFunctionScalingConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionScalingConfig;
+
+impl wire::Operation for GetFunctionScalingConfig {
+    type Input = GetFunctionScalingConfigRequest;
+    type Output = GetFunctionScalingConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[36];
+}
+
+/// The operation `GetFunctionUrlConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetFunctionUrlConfig;
+
+impl wire::Operation for GetFunctionUrlConfig {
+    type Input = GetFunctionUrlConfigRequest;
+    type Output = GetFunctionUrlConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[37];
+}
+
 /// The operation `GetLayerVersion`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetLayerVersion;
@@ -2166,6 +2379,36 @@ impl wire::Operation for GetPolicy {
     const MODEL: &'static Operation = &OPERATIONS[41];
 }
 
+/// The operation `GetProvisionedConcurrencyConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetProvisionedConcurrencyConfig;
+
+impl wire::Operation for GetProvisionedConcurrencyConfig {
+    type Input = GetProvisionedConcurrencyConfigRequest;
+    type Output = GetProvisionedConcurrencyConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[42];
+}
+
+/// The operation `GetResourcePolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetResourcePolicy;
+
+impl wire::Operation for GetResourcePolicy {
+    type Input = GetResourcePolicyRequest;
+    type Output = GetResourcePolicyResponse;
+    const MODEL: &'static Operation = &OPERATIONS[43];
+}
+
+/// The operation `GetRuntimeManagementConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetRuntimeManagementConfig;
+
+impl wire::Operation for GetRuntimeManagementConfig {
+    type Input = GetRuntimeManagementConfigRequest;
+    type Output = GetRuntimeManagementConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[44];
+}
+
 /// The operation `Invoke`.
 #[derive(Clone, Copy, Debug)]
 pub struct Invoke;
@@ -2174,6 +2417,16 @@ impl wire::Operation for Invoke {
     type Input = InvocationRequest;
     type Output = InvocationResponse;
     const MODEL: &'static Operation = &OPERATIONS[45];
+}
+
+/// The operation `InvokeAsync`.
+#[derive(Clone, Copy, Debug)]
+pub struct InvokeAsync;
+
+impl wire::Operation for InvokeAsync {
+    type Input = InvokeAsyncRequest;
+    type Output = InvokeAsyncResponse;
+    const MODEL: &'static Operation = &OPERATIONS[46];
 }
 
 /// The operation `InvokeWithResponseStream`.
@@ -2196,6 +2449,46 @@ impl wire::Operation for ListAliases {
     const MODEL: &'static Operation = &OPERATIONS[48];
 }
 
+/// The operation `ListCodeSigningConfigs`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListCodeSigningConfigs;
+
+impl wire::Operation for ListCodeSigningConfigs {
+    type Input = ListCodeSigningConfigsRequest;
+    type Output = ListCodeSigningConfigsResponse;
+    const MODEL: &'static Operation = &OPERATIONS[50];
+}
+
+/// The operation `ListEventSourceMappings`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListEventSourceMappings;
+
+impl wire::Operation for ListEventSourceMappings {
+    type Input = ListEventSourceMappingsRequest;
+    type Output = ListEventSourceMappingsResponse;
+    const MODEL: &'static Operation = &OPERATIONS[52];
+}
+
+/// The operation `ListFunctionEventInvokeConfigs`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListFunctionEventInvokeConfigs;
+
+impl wire::Operation for ListFunctionEventInvokeConfigs {
+    type Input = ListFunctionEventInvokeConfigsRequest;
+    type Output = ListFunctionEventInvokeConfigsResponse;
+    const MODEL: &'static Operation = &OPERATIONS[53];
+}
+
+/// The operation `ListFunctionUrlConfigs`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListFunctionUrlConfigs;
+
+impl wire::Operation for ListFunctionUrlConfigs {
+    type Input = ListFunctionUrlConfigsRequest;
+    type Output = ListFunctionUrlConfigsResponse;
+    const MODEL: &'static Operation = &OPERATIONS[54];
+}
+
 /// The operation `ListFunctions`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListFunctions;
@@ -2204,6 +2497,16 @@ impl wire::Operation for ListFunctions {
     type Input = ListFunctionsRequest;
     type Output = ListFunctionsResponse;
     const MODEL: &'static Operation = &OPERATIONS[56];
+}
+
+/// The operation `ListFunctionsByCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListFunctionsByCodeSigningConfig;
+
+impl wire::Operation for ListFunctionsByCodeSigningConfig {
+    type Input = ListFunctionsByCodeSigningConfigRequest;
+    type Output = ListFunctionsByCodeSigningConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[57];
 }
 
 /// The operation `ListLayerVersions`.
@@ -2224,6 +2527,16 @@ impl wire::Operation for ListLayers {
     type Input = ListLayersRequest;
     type Output = ListLayersResponse;
     const MODEL: &'static Operation = &OPERATIONS[59];
+}
+
+/// The operation `ListProvisionedConcurrencyConfigs`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListProvisionedConcurrencyConfigs;
+
+impl wire::Operation for ListProvisionedConcurrencyConfigs {
+    type Input = ListProvisionedConcurrencyConfigsRequest;
+    type Output = ListProvisionedConcurrencyConfigsResponse;
+    const MODEL: &'static Operation = &OPERATIONS[60];
 }
 
 /// The operation `ListTags`.
@@ -2256,6 +2569,96 @@ impl wire::Operation for PublishLayerVersion {
     const MODEL: &'static Operation = &OPERATIONS[64];
 }
 
+/// The operation `PublishVersion`.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishVersion;
+
+impl wire::Operation for PublishVersion {
+    type Input = PublishVersionRequest;
+    type Output = FunctionConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[65];
+}
+
+/// The operation `PutFunctionCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionCodeSigningConfig;
+
+impl wire::Operation for PutFunctionCodeSigningConfig {
+    type Input = PutFunctionCodeSigningConfigRequest;
+    type Output = PutFunctionCodeSigningConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[66];
+}
+
+/// The operation `PutFunctionConcurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionConcurrency;
+
+impl wire::Operation for PutFunctionConcurrency {
+    type Input = PutFunctionConcurrencyRequest;
+    type Output = Concurrency;
+    const MODEL: &'static Operation = &OPERATIONS[67];
+}
+
+/// The operation `PutFunctionEventInvokeConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionEventInvokeConfig;
+
+impl wire::Operation for PutFunctionEventInvokeConfig {
+    type Input = PutFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const MODEL: &'static Operation = &OPERATIONS[68];
+}
+
+/// The operation `PutFunctionRecursionConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionRecursionConfig;
+
+impl wire::Operation for PutFunctionRecursionConfig {
+    type Input = PutFunctionRecursionConfigRequest;
+    type Output = PutFunctionRecursionConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[69];
+}
+
+/// The operation `PutFunctionScalingConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutFunctionScalingConfig;
+
+impl wire::Operation for PutFunctionScalingConfig {
+    type Input = PutFunctionScalingConfigRequest;
+    type Output = PutFunctionScalingConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[70];
+}
+
+/// The operation `PutProvisionedConcurrencyConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutProvisionedConcurrencyConfig;
+
+impl wire::Operation for PutProvisionedConcurrencyConfig {
+    type Input = PutProvisionedConcurrencyConfigRequest;
+    type Output = PutProvisionedConcurrencyConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[71];
+}
+
+/// The operation `PutResourcePolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutResourcePolicy;
+
+impl wire::Operation for PutResourcePolicy {
+    type Input = PutResourcePolicyRequest;
+    type Output = PutResourcePolicyResponse;
+    const MODEL: &'static Operation = &OPERATIONS[72];
+}
+
+/// The operation `PutRuntimeManagementConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutRuntimeManagementConfig;
+
+impl wire::Operation for PutRuntimeManagementConfig {
+    type Input = PutRuntimeManagementConfigRequest;
+    type Output = PutRuntimeManagementConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[73];
+}
+
 /// The operation `RemoveLayerVersionPermission`.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoveLayerVersionPermission;
@@ -2264,6 +2667,16 @@ impl wire::Operation for RemoveLayerVersionPermission {
     type Input = RemoveLayerVersionPermissionRequest;
     type Output = Unit;
     const MODEL: &'static Operation = &OPERATIONS[74];
+}
+
+/// The operation `RemovePermission`.
+#[derive(Clone, Copy, Debug)]
+pub struct RemovePermission;
+
+impl wire::Operation for RemovePermission {
+    type Input = RemovePermissionRequest;
+    type Output = Unit;
+    const MODEL: &'static Operation = &OPERATIONS[75];
 }
 
 /// The operation `TagResource`.
@@ -2286,6 +2699,36 @@ impl wire::Operation for UntagResource {
     const MODEL: &'static Operation = &OPERATIONS[82];
 }
 
+/// The operation `UpdateAlias`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateAlias;
+
+impl wire::Operation for UpdateAlias {
+    type Input = UpdateAliasRequest;
+    type Output = AliasConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[83];
+}
+
+/// The operation `UpdateCodeSigningConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateCodeSigningConfig;
+
+impl wire::Operation for UpdateCodeSigningConfig {
+    type Input = UpdateCodeSigningConfigRequest;
+    type Output = UpdateCodeSigningConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[85];
+}
+
+/// The operation `UpdateEventSourceMapping`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateEventSourceMapping;
+
+impl wire::Operation for UpdateEventSourceMapping {
+    type Input = UpdateEventSourceMappingRequest;
+    type Output = EventSourceMappingConfiguration;
+    const MODEL: &'static Operation = &OPERATIONS[86];
+}
+
 /// The operation `UpdateFunctionCode`.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateFunctionCode;
@@ -2304,6 +2747,26 @@ impl wire::Operation for UpdateFunctionConfiguration {
     type Input = UpdateFunctionConfigurationRequest;
     type Output = FunctionConfiguration;
     const MODEL: &'static Operation = &OPERATIONS[88];
+}
+
+/// The operation `UpdateFunctionEventInvokeConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateFunctionEventInvokeConfig;
+
+impl wire::Operation for UpdateFunctionEventInvokeConfig {
+    type Input = UpdateFunctionEventInvokeConfigRequest;
+    type Output = FunctionEventInvokeConfig;
+    const MODEL: &'static Operation = &OPERATIONS[89];
+}
+
+/// The operation `UpdateFunctionUrlConfig`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateFunctionUrlConfig;
+
+impl wire::Operation for UpdateFunctionUrlConfig {
+    type Input = UpdateFunctionUrlConfigRequest;
+    type Output = UpdateFunctionUrlConfigResponse;
+    const MODEL: &'static Operation = &OPERATIONS[90];
 }
 
 wire::structure! {
@@ -2354,6 +2817,31 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `AddPermissionRequest`.
+    AddPermissionRequest = &ADD_PERMISSION_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        statement_id: String = "StatementId",
+        action: String = "Action",
+        principal: String = "Principal",
+        source_arn: Option<String> = "SourceArn",
+        function_url_auth_type: Option<FunctionUrlAuthType> = "FunctionUrlAuthType",
+        invoked_via_function_url: Option<bool> = "InvokedViaFunctionUrl",
+        source_account: Option<String> = "SourceAccount",
+        event_source_token: Option<String> = "EventSourceToken",
+        qualifier: Option<String> = "Qualifier",
+        revision_id: Option<String> = "RevisionId",
+        principal_org_id: Option<String> = "PrincipalOrgID",
+    }
+}
+
+wire::structure! {
+    /// The shape `AddPermissionResponse`.
+    AddPermissionResponse = &ADD_PERMISSION_RESPONSE_SHAPE; {
+        statement: Option<String> = "Statement",
+    }
+}
+
+wire::structure! {
     /// The shape `AliasConfiguration`.
     AliasConfiguration = &ALIAS_CONFIGURATION_SHAPE; {
         alias_arn: Option<String> = "AliasArn",
@@ -2369,6 +2857,21 @@ wire::structure! {
     /// The shape `AliasRoutingConfiguration`.
     AliasRoutingConfiguration = &ALIAS_ROUTING_CONFIGURATION_SHAPE; {
         additional_version_weights: Option<BTreeMap<String, f64>> = "AdditionalVersionWeights",
+    }
+}
+
+wire::structure! {
+    /// The shape `AllowedPublishers`.
+    AllowedPublishers = &ALLOWED_PUBLISHERS_SHAPE; {
+        signing_profile_version_arns: Vec<String> = "SigningProfileVersionArns",
+    }
+}
+
+wire::structure! {
+    /// The shape `AmazonManagedKafkaEventSourceConfig`.
+    AmazonManagedKafkaEventSourceConfig = &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE; {
+        consumer_group_id: Option<String> = "ConsumerGroupId",
+        schema_registry_config: Option<KafkaSchemaRegistryConfig> = "SchemaRegistryConfig",
     }
 }
 
@@ -2400,9 +2903,110 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `CodeSigningConfig`.
+    CodeSigningConfig = &CODE_SIGNING_CONFIG_SHAPE; {
+        code_signing_config_id: String = "CodeSigningConfigId",
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+        description: Option<String> = "Description",
+        allowed_publishers: AllowedPublishers = "AllowedPublishers",
+        code_signing_policies: CodeSigningPolicies = "CodeSigningPolicies",
+        last_modified: String = "LastModified",
+    }
+}
+
+wire::structure! {
+    /// The shape `CodeSigningPolicies`.
+    CodeSigningPolicies = &CODE_SIGNING_POLICIES_SHAPE; {
+        untrusted_artifact_on_deployment: Option<CodeSigningPolicy> = "UntrustedArtifactOnDeployment",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `CodeSigningPolicy`.
+    CodeSigningPolicy {
+        Warn = "Warn",
+        Enforce = "Enforce",
+    }
+}
+
+wire::structure! {
     /// The shape `Concurrency`.
     Concurrency = &CONCURRENCY_SHAPE; {
         reserved_concurrent_executions: Option<i32> = "ReservedConcurrentExecutions",
+    }
+}
+
+wire::structure! {
+    /// The shape `Cors`.
+    Cors = &CORS_SHAPE; {
+        allow_credentials: Option<bool> = "AllowCredentials",
+        allow_headers: Option<Vec<String>> = "AllowHeaders",
+        allow_methods: Option<Vec<String>> = "AllowMethods",
+        allow_origins: Option<Vec<String>> = "AllowOrigins",
+        expose_headers: Option<Vec<String>> = "ExposeHeaders",
+        max_age: Option<i32> = "MaxAge",
+    }
+}
+
+wire::structure! {
+    /// The shape `CreateAliasRequest`.
+    CreateAliasRequest = &CREATE_ALIAS_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        name: String = "Name",
+        function_version: String = "FunctionVersion",
+        description: Option<String> = "Description",
+        routing_config: Option<AliasRoutingConfiguration> = "RoutingConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `CreateCodeSigningConfigRequest`.
+    CreateCodeSigningConfigRequest = &CREATE_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        description: Option<String> = "Description",
+        allowed_publishers: AllowedPublishers = "AllowedPublishers",
+        code_signing_policies: Option<CodeSigningPolicies> = "CodeSigningPolicies",
+        tags: Option<BTreeMap<String, String>> = "Tags",
+    }
+}
+
+wire::structure! {
+    /// The shape `CreateCodeSigningConfigResponse`.
+    CreateCodeSigningConfigResponse = &CREATE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
+        code_signing_config: CodeSigningConfig = "CodeSigningConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `CreateEventSourceMappingRequest`.
+    CreateEventSourceMappingRequest = &CREATE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE; {
+        event_source_arn: Option<String> = "EventSourceArn",
+        function_name: String = "FunctionName",
+        enabled: Option<bool> = "Enabled",
+        batch_size: Option<i32> = "BatchSize",
+        filter_criteria: Option<FilterCriteria> = "FilterCriteria",
+        kms_key_arn: Option<String> = "KMSKeyArn",
+        metrics_config: Option<EventSourceMappingMetricsConfig> = "MetricsConfig",
+        logging_config: Option<EventSourceMappingLoggingConfig> = "LoggingConfig",
+        scaling_config: Option<ScalingConfig> = "ScalingConfig",
+        maximum_batching_window_in_seconds: Option<i32> = "MaximumBatchingWindowInSeconds",
+        parallelization_factor: Option<i32> = "ParallelizationFactor",
+        starting_position: Option<EventSourcePosition> = "StartingPosition",
+        starting_position_timestamp: Option<Timestamp> = "StartingPositionTimestamp",
+        destination_config: Option<DestinationConfig> = "DestinationConfig",
+        maximum_record_age_in_seconds: Option<i32> = "MaximumRecordAgeInSeconds",
+        bisect_batch_on_function_error: Option<bool> = "BisectBatchOnFunctionError",
+        maximum_retry_attempts: Option<i32> = "MaximumRetryAttempts",
+        tags: Option<BTreeMap<String, String>> = "Tags",
+        tumbling_window_in_seconds: Option<i32> = "TumblingWindowInSeconds",
+        topics: Option<Vec<String>> = "Topics",
+        queues: Option<Vec<String>> = "Queues",
+        source_access_configurations: Option<Vec<SourceAccessConfiguration>> = "SourceAccessConfigurations",
+        self_managed_event_source: Option<SelfManagedEventSource> = "SelfManagedEventSource",
+        function_response_types: Option<Vec<FunctionResponseType>> = "FunctionResponseTypes",
+        amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig> = "AmazonManagedKafkaEventSourceConfig",
+        self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig> = "SelfManagedKafkaEventSourceConfig",
+        document_db_event_source_config: Option<DocumentDBEventSourceConfig> = "DocumentDBEventSourceConfig",
+        provisioned_poller_config: Option<ProvisionedPollerConfig> = "ProvisionedPollerConfig",
     }
 }
 
@@ -2443,9 +3047,82 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `CreateFunctionUrlConfigRequest`.
+    CreateFunctionUrlConfigRequest = &CREATE_FUNCTION_URL_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+        auth_type: FunctionUrlAuthType = "AuthType",
+        cors: Option<Cors> = "Cors",
+        invoke_mode: Option<InvokeMode> = "InvokeMode",
+    }
+}
+
+wire::structure! {
+    /// The shape `CreateFunctionUrlConfigResponse`.
+    CreateFunctionUrlConfigResponse = &CREATE_FUNCTION_URL_CONFIG_RESPONSE_SHAPE; {
+        function_url: String = "FunctionUrl",
+        function_arn: String = "FunctionArn",
+        auth_type: FunctionUrlAuthType = "AuthType",
+        cors: Option<Cors> = "Cors",
+        creation_time: String = "CreationTime",
+        invoke_mode: Option<InvokeMode> = "InvokeMode",
+    }
+}
+
+wire::structure! {
     /// The shape `DeadLetterConfig`.
     DeadLetterConfig = &DEAD_LETTER_CONFIG_SHAPE; {
         target_arn: Option<String> = "TargetArn",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteAliasRequest`.
+    DeleteAliasRequest = &DELETE_ALIAS_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        name: String = "Name",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteCodeSigningConfigRequest`.
+    DeleteCodeSigningConfigRequest = &DELETE_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteCodeSigningConfigResponse`.
+    DeleteCodeSigningConfigResponse = &DELETE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteEventSourceMappingRequest`.
+    DeleteEventSourceMappingRequest = &DELETE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE; {
+        uuid: String = "UUID",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteFunctionCodeSigningConfigRequest`.
+    DeleteFunctionCodeSigningConfigRequest = &DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteFunctionConcurrencyRequest`.
+    DeleteFunctionConcurrencyRequest = &DELETE_FUNCTION_CONCURRENCY_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteFunctionEventInvokeConfigRequest`.
+    DeleteFunctionEventInvokeConfigRequest = &DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
     }
 }
 
@@ -2465,10 +3142,42 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `DeleteFunctionUrlConfigRequest`.
+    DeleteFunctionUrlConfigRequest = &DELETE_FUNCTION_URL_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+    }
+}
+
+wire::structure! {
     /// The shape `DeleteLayerVersionRequest`.
     DeleteLayerVersionRequest = &DELETE_LAYER_VERSION_REQUEST_SHAPE; {
         layer_name: String = "LayerName",
         version_number: i64 = "VersionNumber",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteProvisionedConcurrencyConfigRequest`.
+    DeleteProvisionedConcurrencyConfigRequest = &DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: String = "Qualifier",
+    }
+}
+
+wire::structure! {
+    /// The shape `DeleteResourcePolicyRequest`.
+    DeleteResourcePolicyRequest = &DELETE_RESOURCE_POLICY_REQUEST_SHAPE; {
+        resource_arn: String = "ResourceArn",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `DestinationConfig`.
+    DestinationConfig = &DESTINATION_CONFIG_SHAPE; {
+        on_success: Option<OnSuccess> = "OnSuccess",
+        on_failure: Option<OnFailure> = "OnFailure",
     }
 }
 
@@ -2482,11 +3191,27 @@ wire::enumeration! {
 }
 
 wire::structure! {
+    /// The shape `DocumentDBEventSourceConfig`.
+    DocumentDBEventSourceConfig = &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE; {
+        database_name: Option<String> = "DatabaseName",
+        collection_name: Option<String> = "CollectionName",
+        full_document: Option<FullDocument> = "FullDocument",
+    }
+}
+
+wire::structure! {
     /// The shape `DurableConfig`.
     DurableConfig = &DURABLE_CONFIG_SHAPE; {
         kms_key_arn: Option<String> = "KMSKeyArn",
         retention_period_in_days: Option<i32> = "RetentionPeriodInDays",
         execution_timeout: Option<i32> = "ExecutionTimeout",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `EndPointType`.
+    EndPointType {
+        KafkaBootstrapServers = "KAFKA_BOOTSTRAP_SERVERS",
     }
 }
 
@@ -2521,11 +3246,121 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `EventSourceMappingConfiguration`.
+    EventSourceMappingConfiguration = &EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE; {
+        uuid: Option<String> = "UUID",
+        starting_position: Option<EventSourcePosition> = "StartingPosition",
+        starting_position_timestamp: Option<Timestamp> = "StartingPositionTimestamp",
+        batch_size: Option<i32> = "BatchSize",
+        maximum_batching_window_in_seconds: Option<i32> = "MaximumBatchingWindowInSeconds",
+        parallelization_factor: Option<i32> = "ParallelizationFactor",
+        event_source_arn: Option<String> = "EventSourceArn",
+        filter_criteria: Option<FilterCriteria> = "FilterCriteria",
+        filter_criteria_error: Option<FilterCriteriaError> = "FilterCriteriaError",
+        kms_key_arn: Option<String> = "KMSKeyArn",
+        metrics_config: Option<EventSourceMappingMetricsConfig> = "MetricsConfig",
+        logging_config: Option<EventSourceMappingLoggingConfig> = "LoggingConfig",
+        scaling_config: Option<ScalingConfig> = "ScalingConfig",
+        function_arn: Option<String> = "FunctionArn",
+        last_modified: Option<Timestamp> = "LastModified",
+        last_processing_result: Option<String> = "LastProcessingResult",
+        state: Option<String> = "State",
+        state_transition_reason: Option<String> = "StateTransitionReason",
+        destination_config: Option<DestinationConfig> = "DestinationConfig",
+        topics: Option<Vec<String>> = "Topics",
+        queues: Option<Vec<String>> = "Queues",
+        source_access_configurations: Option<Vec<SourceAccessConfiguration>> = "SourceAccessConfigurations",
+        self_managed_event_source: Option<SelfManagedEventSource> = "SelfManagedEventSource",
+        maximum_record_age_in_seconds: Option<i32> = "MaximumRecordAgeInSeconds",
+        bisect_batch_on_function_error: Option<bool> = "BisectBatchOnFunctionError",
+        maximum_retry_attempts: Option<i32> = "MaximumRetryAttempts",
+        tumbling_window_in_seconds: Option<i32> = "TumblingWindowInSeconds",
+        function_response_types: Option<Vec<FunctionResponseType>> = "FunctionResponseTypes",
+        amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig> = "AmazonManagedKafkaEventSourceConfig",
+        self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig> = "SelfManagedKafkaEventSourceConfig",
+        document_db_event_source_config: Option<DocumentDBEventSourceConfig> = "DocumentDBEventSourceConfig",
+        event_source_mapping_arn: Option<String> = "EventSourceMappingArn",
+        provisioned_poller_config: Option<ProvisionedPollerConfig> = "ProvisionedPollerConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `EventSourceMappingLoggingConfig`.
+    EventSourceMappingLoggingConfig = &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE; {
+        system_log_level: Option<EventSourceMappingSystemLogLevel> = "SystemLogLevel",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `EventSourceMappingMetric`.
+    EventSourceMappingMetric {
+        EventCount = "EventCount",
+        ErrorCount = "ErrorCount",
+        KafkaMetrics = "KafkaMetrics",
+    }
+}
+
+wire::structure! {
+    /// The shape `EventSourceMappingMetricsConfig`.
+    EventSourceMappingMetricsConfig = &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE; {
+        metrics: Option<Vec<EventSourceMappingMetric>> = "Metrics",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `EventSourceMappingSystemLogLevel`.
+    EventSourceMappingSystemLogLevel {
+        Debug = "DEBUG",
+        Info = "INFO",
+        Warn = "WARN",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `EventSourcePosition`.
+    EventSourcePosition {
+        TrimHorizon = "TRIM_HORIZON",
+        Latest = "LATEST",
+        AtTimestamp = "AT_TIMESTAMP",
+    }
+}
+
+wire::structure! {
     /// The shape `FileSystemConfig`.
     FileSystemConfig = &FILE_SYSTEM_CONFIG_SHAPE; {
         arn: String = "Arn",
         local_mount_path: String = "LocalMountPath",
         s3_files_config: Option<S3FilesConfig> = "S3FilesConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `Filter`.
+    Filter = &FILTER_SHAPE; {
+        pattern: Option<String> = "Pattern",
+    }
+}
+
+wire::structure! {
+    /// The shape `FilterCriteria`.
+    FilterCriteria = &FILTER_CRITERIA_SHAPE; {
+        filters: Option<Vec<Filter>> = "Filters",
+    }
+}
+
+wire::structure! {
+    /// The shape `FilterCriteriaError`.
+    FilterCriteriaError = &FILTER_CRITERIA_ERROR_SHAPE; {
+        error_code: Option<String> = "ErrorCode",
+        message: Option<String> = "Message",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `FullDocument`.
+    FullDocument {
+        UpdateLookup = "UpdateLookup",
+        Default = "Default",
     }
 }
 
@@ -2612,10 +3447,57 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `FunctionEventInvokeConfig`.
+    FunctionEventInvokeConfig = &FUNCTION_EVENT_INVOKE_CONFIG_SHAPE; {
+        last_modified: Option<Timestamp> = "LastModified",
+        function_arn: Option<String> = "FunctionArn",
+        maximum_retry_attempts: Option<i32> = "MaximumRetryAttempts",
+        maximum_event_age_in_seconds: Option<i32> = "MaximumEventAgeInSeconds",
+        destination_config: Option<DestinationConfig> = "DestinationConfig",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `FunctionResponseType`.
+    FunctionResponseType {
+        ReportBatchItemFailures = "ReportBatchItemFailures",
+    }
+}
+
+wire::structure! {
     /// The shape `FunctionRuntimeConfig`.
     FunctionRuntimeConfig = &FUNCTION_RUNTIME_CONFIG_SHAPE; {
         runtime_arn: String = "RuntimeArn",
         runtime_alias: String = "RuntimeAlias",
+    }
+}
+
+wire::structure! {
+    /// The shape `FunctionScalingConfig`.
+    FunctionScalingConfig = &FUNCTION_SCALING_CONFIG_SHAPE; {
+        min_execution_environments: Option<i32> = "MinExecutionEnvironments",
+        max_execution_environments: Option<i32> = "MaxExecutionEnvironments",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `FunctionUrlAuthType`.
+    FunctionUrlAuthType {
+        None = "NONE",
+        AwsIam = "AWS_IAM",
+    }
+}
+
+wire::structure! {
+    /// The shape `FunctionUrlConfig`.
+    FunctionUrlConfig = &FUNCTION_URL_CONFIG_SHAPE; {
+        function_url: String = "FunctionUrl",
+        function_arn: String = "FunctionArn",
+        creation_time: String = "CreationTime",
+        last_modified_time: String = "LastModifiedTime",
+        cors: Option<Cors> = "Cors",
+        auth_type: FunctionUrlAuthType = "AuthType",
+        invoke_mode: Option<InvokeMode> = "InvokeMode",
     }
 }
 
@@ -2644,6 +3526,35 @@ wire::structure! {
     GetAccountSettingsResponse = &GET_ACCOUNT_SETTINGS_RESPONSE_SHAPE; {
         account_limit: Option<AccountLimit> = "AccountLimit",
         account_usage: Option<AccountUsage> = "AccountUsage",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetAliasRequest`.
+    GetAliasRequest = &GET_ALIAS_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        name: String = "Name",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetCodeSigningConfigRequest`.
+    GetCodeSigningConfigRequest = &GET_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetCodeSigningConfigResponse`.
+    GetCodeSigningConfigResponse = &GET_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
+        code_signing_config: CodeSigningConfig = "CodeSigningConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetEventSourceMappingRequest`.
+    GetEventSourceMappingRequest = &GET_EVENT_SOURCE_MAPPING_REQUEST_SHAPE; {
+        uuid: String = "UUID",
     }
 }
 
@@ -2685,6 +3596,28 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `GetFunctionEventInvokeConfigRequest`.
+    GetFunctionEventInvokeConfigRequest = &GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionRecursionConfigRequest`.
+    GetFunctionRecursionConfigRequest = &GET_FUNCTION_RECURSION_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionRecursionConfigResponse`.
+    GetFunctionRecursionConfigResponse = &GET_FUNCTION_RECURSION_CONFIG_RESPONSE_SHAPE; {
+        recursive_loop: Option<RecursiveLoop> = "RecursiveLoop",
+    }
+}
+
+wire::structure! {
     /// The shape `GetFunctionRequest`.
     GetFunctionRequest = &GET_FUNCTION_REQUEST_SHAPE; {
         function_name: String = "FunctionName",
@@ -2700,6 +3633,44 @@ wire::structure! {
         tags: Option<BTreeMap<String, String>> = "Tags",
         tags_error: Option<TagsError> = "TagsError",
         concurrency: Option<Concurrency> = "Concurrency",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionScalingConfigRequest`.
+    GetFunctionScalingConfigRequest = &GET_FUNCTION_SCALING_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: String = "Qualifier",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionScalingConfigResponse`.
+    GetFunctionScalingConfigResponse = &GET_FUNCTION_SCALING_CONFIG_RESPONSE_SHAPE; {
+        function_arn: Option<String> = "FunctionArn",
+        applied_function_scaling_config: Option<FunctionScalingConfig> = "AppliedFunctionScalingConfig",
+        requested_function_scaling_config: Option<FunctionScalingConfig> = "RequestedFunctionScalingConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionUrlConfigRequest`.
+    GetFunctionUrlConfigRequest = &GET_FUNCTION_URL_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetFunctionUrlConfigResponse`.
+    GetFunctionUrlConfigResponse = &GET_FUNCTION_URL_CONFIG_RESPONSE_SHAPE; {
+        function_url: String = "FunctionUrl",
+        function_arn: String = "FunctionArn",
+        auth_type: FunctionUrlAuthType = "AuthType",
+        cors: Option<Cors> = "Cors",
+        creation_time: String = "CreationTime",
+        last_modified_time: String = "LastModifiedTime",
+        invoke_mode: Option<InvokeMode> = "InvokeMode",
     }
 }
 
@@ -2766,6 +3737,58 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `GetProvisionedConcurrencyConfigRequest`.
+    GetProvisionedConcurrencyConfigRequest = &GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: String = "Qualifier",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetProvisionedConcurrencyConfigResponse`.
+    GetProvisionedConcurrencyConfigResponse = &GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE_SHAPE; {
+        requested_provisioned_concurrent_executions: Option<i32> = "RequestedProvisionedConcurrentExecutions",
+        available_provisioned_concurrent_executions: Option<i32> = "AvailableProvisionedConcurrentExecutions",
+        allocated_provisioned_concurrent_executions: Option<i32> = "AllocatedProvisionedConcurrentExecutions",
+        status: Option<ProvisionedConcurrencyStatusEnum> = "Status",
+        status_reason: Option<String> = "StatusReason",
+        last_modified: Option<String> = "LastModified",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetResourcePolicyRequest`.
+    GetResourcePolicyRequest = &GET_RESOURCE_POLICY_REQUEST_SHAPE; {
+        resource_arn: String = "ResourceArn",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetResourcePolicyResponse`.
+    GetResourcePolicyResponse = &GET_RESOURCE_POLICY_RESPONSE_SHAPE; {
+        policy: Option<String> = "Policy",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetRuntimeManagementConfigRequest`.
+    GetRuntimeManagementConfigRequest = &GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+    }
+}
+
+wire::structure! {
+    /// The shape `GetRuntimeManagementConfigResponse`.
+    GetRuntimeManagementConfigResponse = &GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE_SHAPE; {
+        update_runtime_on: Option<UpdateRuntimeOn> = "UpdateRuntimeOn",
+        function_arn: Option<String> = "FunctionArn",
+        runtime_version_arn: Option<String> = "RuntimeVersionArn",
+    }
+}
+
+wire::structure! {
     /// The shape `ImageConfig`.
     ImageConfig = &IMAGE_CONFIG_SHAPE; {
         entry_point: Option<Vec<String>> = "EntryPoint",
@@ -2826,6 +3849,29 @@ wire::enumeration! {
 }
 
 wire::structure! {
+    /// The shape `InvokeAsyncRequest`.
+    InvokeAsyncRequest = &INVOKE_ASYNC_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        invoke_args: Bytes = "InvokeArgs",
+    }
+}
+
+wire::structure! {
+    /// The shape `InvokeAsyncResponse`.
+    InvokeAsyncResponse = &INVOKE_ASYNC_RESPONSE_SHAPE; {
+        status: Option<i32> = "Status",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `InvokeMode`.
+    InvokeMode {
+        Buffered = "BUFFERED",
+        ResponseStream = "RESPONSE_STREAM",
+    }
+}
+
+wire::structure! {
     /// The shape `InvokeResponseStreamUpdate`.
     InvokeResponseStreamUpdate = &INVOKE_RESPONSE_STREAM_UPDATE_SHAPE; {
         payload: Option<Bytes> = "Payload",
@@ -2869,6 +3915,57 @@ wire::structure! {
     InvokeWithResponseStreamResponseEvent = &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT_SHAPE; {
         payload_chunk: Option<InvokeResponseStreamUpdate> = "PayloadChunk",
         invoke_complete: Option<InvokeWithResponseStreamCompleteEvent> = "InvokeComplete",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `KafkaEventSourceMappingConsumptionMode`.
+    KafkaEventSourceMappingConsumptionMode {
+        Stream = "Stream",
+        Queue = "Queue",
+    }
+}
+
+wire::structure! {
+    /// The shape `KafkaSchemaRegistryAccessConfig`.
+    KafkaSchemaRegistryAccessConfig = &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_SHAPE; {
+        r#type: Option<KafkaSchemaRegistryAuthType> = "Type",
+        uri: Option<String> = "URI",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `KafkaSchemaRegistryAuthType`.
+    KafkaSchemaRegistryAuthType {
+        BasicAuth = "BASIC_AUTH",
+        ClientCertificateTlsAuth = "CLIENT_CERTIFICATE_TLS_AUTH",
+        ServerRootCaCertificate = "SERVER_ROOT_CA_CERTIFICATE",
+        OauthbearerAuth = "OAUTHBEARER_AUTH",
+    }
+}
+
+wire::structure! {
+    /// The shape `KafkaSchemaRegistryConfig`.
+    KafkaSchemaRegistryConfig = &KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE; {
+        schema_registry_uri: Option<String> = "SchemaRegistryURI",
+        event_record_format: Option<SchemaRegistryEventRecordFormat> = "EventRecordFormat",
+        access_configs: Option<Vec<KafkaSchemaRegistryAccessConfig>> = "AccessConfigs",
+        schema_validation_configs: Option<Vec<KafkaSchemaValidationConfig>> = "SchemaValidationConfigs",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `KafkaSchemaValidationAttribute`.
+    KafkaSchemaValidationAttribute {
+        Key = "KEY",
+        Value = "VALUE",
+    }
+}
+
+wire::structure! {
+    /// The shape `KafkaSchemaValidationConfig`.
+    KafkaSchemaValidationConfig = &KAFKA_SCHEMA_VALIDATION_CONFIG_SHAPE; {
+        attribute: Option<KafkaSchemaValidationAttribute> = "Attribute",
     }
 }
 
@@ -3008,6 +4105,91 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `ListCodeSigningConfigsRequest`.
+    ListCodeSigningConfigsRequest = &LIST_CODE_SIGNING_CONFIGS_REQUEST_SHAPE; {
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListCodeSigningConfigsResponse`.
+    ListCodeSigningConfigsResponse = &LIST_CODE_SIGNING_CONFIGS_RESPONSE_SHAPE; {
+        next_marker: Option<String> = "NextMarker",
+        code_signing_configs: Option<Vec<CodeSigningConfig>> = "CodeSigningConfigs",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListEventSourceMappingsRequest`.
+    ListEventSourceMappingsRequest = &LIST_EVENT_SOURCE_MAPPINGS_REQUEST_SHAPE; {
+        event_source_arn: Option<String> = "EventSourceArn",
+        function_name: Option<String> = "FunctionName",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListEventSourceMappingsResponse`.
+    ListEventSourceMappingsResponse = &LIST_EVENT_SOURCE_MAPPINGS_RESPONSE_SHAPE; {
+        next_marker: Option<String> = "NextMarker",
+        event_source_mappings: Option<Vec<EventSourceMappingConfiguration>> = "EventSourceMappings",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListFunctionEventInvokeConfigsRequest`.
+    ListFunctionEventInvokeConfigsRequest = &LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListFunctionEventInvokeConfigsResponse`.
+    ListFunctionEventInvokeConfigsResponse = &LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE_SHAPE; {
+        function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>> = "FunctionEventInvokeConfigs",
+        next_marker: Option<String> = "NextMarker",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListFunctionUrlConfigsRequest`.
+    ListFunctionUrlConfigsRequest = &LIST_FUNCTION_URL_CONFIGS_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListFunctionUrlConfigsResponse`.
+    ListFunctionUrlConfigsResponse = &LIST_FUNCTION_URL_CONFIGS_RESPONSE_SHAPE; {
+        function_url_configs: Vec<FunctionUrlConfig> = "FunctionUrlConfigs",
+        next_marker: Option<String> = "NextMarker",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListFunctionsByCodeSigningConfigRequest`.
+    ListFunctionsByCodeSigningConfigRequest = &LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListFunctionsByCodeSigningConfigResponse`.
+    ListFunctionsByCodeSigningConfigResponse = &LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
+        next_marker: Option<String> = "NextMarker",
+        function_arns: Option<Vec<String>> = "FunctionArns",
+    }
+}
+
+wire::structure! {
     /// The shape `ListFunctionsRequest`.
     ListFunctionsRequest = &LIST_FUNCTIONS_REQUEST_SHAPE; {
         master_region: Option<String> = "MasterRegion",
@@ -3059,6 +4241,23 @@ wire::structure! {
     ListLayersResponse = &LIST_LAYERS_RESPONSE_SHAPE; {
         next_marker: Option<String> = "NextMarker",
         layers: Option<Vec<LayersListItem>> = "Layers",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListProvisionedConcurrencyConfigsRequest`.
+    ListProvisionedConcurrencyConfigsRequest = &LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        marker: Option<String> = "Marker",
+        max_items: Option<i32> = "MaxItems",
+    }
+}
+
+wire::structure! {
+    /// The shape `ListProvisionedConcurrencyConfigsResponse`.
+    ListProvisionedConcurrencyConfigsResponse = &LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE_SHAPE; {
+        provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>> = "ProvisionedConcurrencyConfigs",
+        next_marker: Option<String> = "NextMarker",
     }
 }
 
@@ -3119,11 +4318,56 @@ wire::structure! {
     }
 }
 
+wire::structure! {
+    /// The shape `OnFailure`.
+    OnFailure = &ON_FAILURE_SHAPE; {
+        destination: Option<String> = "Destination",
+    }
+}
+
+wire::structure! {
+    /// The shape `OnSuccess`.
+    OnSuccess = &ON_SUCCESS_SHAPE; {
+        destination: Option<String> = "Destination",
+    }
+}
+
 wire::enumeration! {
     /// The enumeration `PackageType`.
     PackageType {
         Zip = "Zip",
         Image = "Image",
+    }
+}
+
+wire::structure! {
+    /// The shape `ProvisionedConcurrencyConfigListItem`.
+    ProvisionedConcurrencyConfigListItem = &PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM_SHAPE; {
+        function_arn: Option<String> = "FunctionArn",
+        requested_provisioned_concurrent_executions: Option<i32> = "RequestedProvisionedConcurrentExecutions",
+        available_provisioned_concurrent_executions: Option<i32> = "AvailableProvisionedConcurrentExecutions",
+        allocated_provisioned_concurrent_executions: Option<i32> = "AllocatedProvisionedConcurrentExecutions",
+        status: Option<ProvisionedConcurrencyStatusEnum> = "Status",
+        status_reason: Option<String> = "StatusReason",
+        last_modified: Option<String> = "LastModified",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `ProvisionedConcurrencyStatusEnum`.
+    ProvisionedConcurrencyStatusEnum {
+        InProgress = "IN_PROGRESS",
+        Ready = "READY",
+        Failed = "FAILED",
+    }
+}
+
+wire::structure! {
+    /// The shape `ProvisionedPollerConfig`.
+    ProvisionedPollerConfig = &PROVISIONED_POLLER_CONFIG_SHAPE; {
+        minimum_pollers: Option<i32> = "MinimumPollers",
+        maximum_pollers: Option<i32> = "MaximumPollers",
+        poller_group_name: Option<String> = "PollerGroupName",
     }
 }
 
@@ -3155,11 +4399,163 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `PublishVersionRequest`.
+    PublishVersionRequest = &PUBLISH_VERSION_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        code_sha256: Option<String> = "CodeSha256",
+        description: Option<String> = "Description",
+        revision_id: Option<String> = "RevisionId",
+        publish_to: Option<FunctionVersionLatestPublished> = "PublishTo",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionCodeSigningConfigRequest`.
+    PutFunctionCodeSigningConfigRequest = &PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionCodeSigningConfigResponse`.
+    PutFunctionCodeSigningConfigResponse = &PUT_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+        function_name: String = "FunctionName",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionConcurrencyRequest`.
+    PutFunctionConcurrencyRequest = &PUT_FUNCTION_CONCURRENCY_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        reserved_concurrent_executions: i32 = "ReservedConcurrentExecutions",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionEventInvokeConfigRequest`.
+    PutFunctionEventInvokeConfigRequest = &PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+        maximum_retry_attempts: Option<i32> = "MaximumRetryAttempts",
+        maximum_event_age_in_seconds: Option<i32> = "MaximumEventAgeInSeconds",
+        destination_config: Option<DestinationConfig> = "DestinationConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionRecursionConfigRequest`.
+    PutFunctionRecursionConfigRequest = &PUT_FUNCTION_RECURSION_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        recursive_loop: RecursiveLoop = "RecursiveLoop",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionRecursionConfigResponse`.
+    PutFunctionRecursionConfigResponse = &PUT_FUNCTION_RECURSION_CONFIG_RESPONSE_SHAPE; {
+        recursive_loop: Option<RecursiveLoop> = "RecursiveLoop",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionScalingConfigRequest`.
+    PutFunctionScalingConfigRequest = &PUT_FUNCTION_SCALING_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: String = "Qualifier",
+        function_scaling_config: Option<FunctionScalingConfig> = "FunctionScalingConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutFunctionScalingConfigResponse`.
+    PutFunctionScalingConfigResponse = &PUT_FUNCTION_SCALING_CONFIG_RESPONSE_SHAPE; {
+        function_state: Option<State> = "FunctionState",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutProvisionedConcurrencyConfigRequest`.
+    PutProvisionedConcurrencyConfigRequest = &PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: String = "Qualifier",
+        provisioned_concurrent_executions: i32 = "ProvisionedConcurrentExecutions",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutProvisionedConcurrencyConfigResponse`.
+    PutProvisionedConcurrencyConfigResponse = &PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE_SHAPE; {
+        requested_provisioned_concurrent_executions: Option<i32> = "RequestedProvisionedConcurrentExecutions",
+        allocated_provisioned_concurrent_executions: Option<i32> = "AllocatedProvisionedConcurrentExecutions",
+        available_provisioned_concurrent_executions: Option<i32> = "AvailableProvisionedConcurrentExecutions",
+        status: Option<ProvisionedConcurrencyStatusEnum> = "Status",
+        status_reason: Option<String> = "StatusReason",
+        last_modified: Option<String> = "LastModified",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutResourcePolicyRequest`.
+    PutResourcePolicyRequest = &PUT_RESOURCE_POLICY_REQUEST_SHAPE; {
+        resource_arn: String = "ResourceArn",
+        policy: String = "Policy",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutResourcePolicyResponse`.
+    PutResourcePolicyResponse = &PUT_RESOURCE_POLICY_RESPONSE_SHAPE; {
+        policy: Option<String> = "Policy",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutRuntimeManagementConfigRequest`.
+    PutRuntimeManagementConfigRequest = &PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+        update_runtime_on: UpdateRuntimeOn = "UpdateRuntimeOn",
+        runtime_version_arn: Option<String> = "RuntimeVersionArn",
+    }
+}
+
+wire::structure! {
+    /// The shape `PutRuntimeManagementConfigResponse`.
+    PutRuntimeManagementConfigResponse = &PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE_SHAPE; {
+        update_runtime_on: UpdateRuntimeOn = "UpdateRuntimeOn",
+        function_arn: String = "FunctionArn",
+        runtime_version_arn: Option<String> = "RuntimeVersionArn",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `RecursiveLoop`.
+    RecursiveLoop {
+        Allow = "Allow",
+        Terminate = "Terminate",
+    }
+}
+
+wire::structure! {
     /// The shape `RemoveLayerVersionPermissionRequest`.
     RemoveLayerVersionPermissionRequest = &REMOVE_LAYER_VERSION_PERMISSION_REQUEST_SHAPE; {
         layer_name: String = "LayerName",
         version_number: i64 = "VersionNumber",
         statement_id: String = "StatementId",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `RemovePermissionRequest`.
+    RemovePermissionRequest = &REMOVE_PERMISSION_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        statement_id: String = "StatementId",
+        qualifier: Option<String> = "Qualifier",
         revision_id: Option<String> = "RevisionId",
     }
 }
@@ -3213,6 +4609,37 @@ wire::enumeration! {
 }
 
 wire::structure! {
+    /// The shape `ScalingConfig`.
+    ScalingConfig = &SCALING_CONFIG_SHAPE; {
+        maximum_concurrency: Option<i32> = "MaximumConcurrency",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `SchemaRegistryEventRecordFormat`.
+    SchemaRegistryEventRecordFormat {
+        Json = "JSON",
+        Source = "SOURCE",
+    }
+}
+
+wire::structure! {
+    /// The shape `SelfManagedEventSource`.
+    SelfManagedEventSource = &SELF_MANAGED_EVENT_SOURCE_SHAPE; {
+        endpoints: Option<BTreeMap<String, Vec<String>>> = "Endpoints",
+    }
+}
+
+wire::structure! {
+    /// The shape `SelfManagedKafkaEventSourceConfig`.
+    SelfManagedKafkaEventSourceConfig = &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE; {
+        consumer_group_id: Option<String> = "ConsumerGroupId",
+        schema_registry_config: Option<KafkaSchemaRegistryConfig> = "SchemaRegistryConfig",
+        consumption_mode: Option<KafkaEventSourceMappingConsumptionMode> = "ConsumptionMode",
+    }
+}
+
+wire::structure! {
     /// The shape `SnapStart`.
     SnapStart = &SNAP_START_SHAPE; {
         apply_on: Option<SnapStartApplyOn> = "ApplyOn",
@@ -3240,6 +4667,35 @@ wire::structure! {
     SnapStartResponse = &SNAP_START_RESPONSE_SHAPE; {
         apply_on: Option<SnapStartApplyOn> = "ApplyOn",
         optimization_status: Option<SnapStartOptimizationStatus> = "OptimizationStatus",
+    }
+}
+
+wire::structure! {
+    /// The shape `SourceAccessConfiguration`.
+    SourceAccessConfiguration = &SOURCE_ACCESS_CONFIGURATION_SHAPE; {
+        r#type: Option<SourceAccessType> = "Type",
+        uri: Option<String> = "URI",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `SourceAccessType`.
+    SourceAccessType {
+        BasicAuth = "BASIC_AUTH",
+        VpcSubnet = "VPC_SUBNET",
+        VpcSecurityGroup = "VPC_SECURITY_GROUP",
+        SaslScram512Auth = "SASL_SCRAM_512_AUTH",
+        SaslScram256Auth = "SASL_SCRAM_256_AUTH",
+        VirtualHost = "VIRTUAL_HOST",
+        ClientCertificateTlsAuth = "CLIENT_CERTIFICATE_TLS_AUTH",
+        ServerRootCaCertificate = "SERVER_ROOT_CA_CERTIFICATE",
+        OauthbearerAuth = "OAUTHBEARER_AUTH",
+        OauthbearerScope = "OAUTHBEARER_SCOPE",
+        OauthbearerAudience = "OAUTHBEARER_AUDIENCE",
+        OauthbearerLogicalCluster = "OAUTHBEARER_LOGICAL_CLUSTER",
+        OauthbearerIdentityPool = "OAUTHBEARER_IDENTITY_POOL",
+        IamAuth = "IAM_AUTH",
+        IamOauthbearerAuth = "IAM_OAUTHBEARER_AUTH",
     }
 }
 
@@ -3374,6 +4830,63 @@ wire::structure! {
 }
 
 wire::structure! {
+    /// The shape `UpdateAliasRequest`.
+    UpdateAliasRequest = &UPDATE_ALIAS_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        name: String = "Name",
+        function_version: Option<String> = "FunctionVersion",
+        description: Option<String> = "Description",
+        routing_config: Option<AliasRoutingConfiguration> = "RoutingConfig",
+        revision_id: Option<String> = "RevisionId",
+    }
+}
+
+wire::structure! {
+    /// The shape `UpdateCodeSigningConfigRequest`.
+    UpdateCodeSigningConfigRequest = &UPDATE_CODE_SIGNING_CONFIG_REQUEST_SHAPE; {
+        code_signing_config_arn: String = "CodeSigningConfigArn",
+        description: Option<String> = "Description",
+        allowed_publishers: Option<AllowedPublishers> = "AllowedPublishers",
+        code_signing_policies: Option<CodeSigningPolicies> = "CodeSigningPolicies",
+    }
+}
+
+wire::structure! {
+    /// The shape `UpdateCodeSigningConfigResponse`.
+    UpdateCodeSigningConfigResponse = &UPDATE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE; {
+        code_signing_config: CodeSigningConfig = "CodeSigningConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `UpdateEventSourceMappingRequest`.
+    UpdateEventSourceMappingRequest = &UPDATE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE; {
+        uuid: String = "UUID",
+        function_name: Option<String> = "FunctionName",
+        enabled: Option<bool> = "Enabled",
+        batch_size: Option<i32> = "BatchSize",
+        filter_criteria: Option<FilterCriteria> = "FilterCriteria",
+        kms_key_arn: Option<String> = "KMSKeyArn",
+        metrics_config: Option<EventSourceMappingMetricsConfig> = "MetricsConfig",
+        logging_config: Option<EventSourceMappingLoggingConfig> = "LoggingConfig",
+        scaling_config: Option<ScalingConfig> = "ScalingConfig",
+        maximum_batching_window_in_seconds: Option<i32> = "MaximumBatchingWindowInSeconds",
+        parallelization_factor: Option<i32> = "ParallelizationFactor",
+        destination_config: Option<DestinationConfig> = "DestinationConfig",
+        maximum_record_age_in_seconds: Option<i32> = "MaximumRecordAgeInSeconds",
+        bisect_batch_on_function_error: Option<bool> = "BisectBatchOnFunctionError",
+        maximum_retry_attempts: Option<i32> = "MaximumRetryAttempts",
+        tumbling_window_in_seconds: Option<i32> = "TumblingWindowInSeconds",
+        source_access_configurations: Option<Vec<SourceAccessConfiguration>> = "SourceAccessConfigurations",
+        function_response_types: Option<Vec<FunctionResponseType>> = "FunctionResponseTypes",
+        amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig> = "AmazonManagedKafkaEventSourceConfig",
+        self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig> = "SelfManagedKafkaEventSourceConfig",
+        document_db_event_source_config: Option<DocumentDBEventSourceConfig> = "DocumentDBEventSourceConfig",
+        provisioned_poller_config: Option<ProvisionedPollerConfig> = "ProvisionedPollerConfig",
+    }
+}
+
+wire::structure! {
     /// The shape `UpdateFunctionCodeRequest`.
     UpdateFunctionCodeRequest = &UPDATE_FUNCTION_CODE_REQUEST_SHAPE; {
         function_name: String = "FunctionName",
@@ -3418,6 +4931,50 @@ wire::structure! {
         durable_config: Option<DurableConfig> = "DurableConfig",
         runtime_config: Option<FunctionRuntimeConfig> = "RuntimeConfig",
         accelerator_config: Option<AcceleratorConfig> = "AcceleratorConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `UpdateFunctionEventInvokeConfigRequest`.
+    UpdateFunctionEventInvokeConfigRequest = &UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+        maximum_retry_attempts: Option<i32> = "MaximumRetryAttempts",
+        maximum_event_age_in_seconds: Option<i32> = "MaximumEventAgeInSeconds",
+        destination_config: Option<DestinationConfig> = "DestinationConfig",
+    }
+}
+
+wire::structure! {
+    /// The shape `UpdateFunctionUrlConfigRequest`.
+    UpdateFunctionUrlConfigRequest = &UPDATE_FUNCTION_URL_CONFIG_REQUEST_SHAPE; {
+        function_name: String = "FunctionName",
+        qualifier: Option<String> = "Qualifier",
+        auth_type: Option<FunctionUrlAuthType> = "AuthType",
+        cors: Option<Cors> = "Cors",
+        invoke_mode: Option<InvokeMode> = "InvokeMode",
+    }
+}
+
+wire::structure! {
+    /// The shape `UpdateFunctionUrlConfigResponse`.
+    UpdateFunctionUrlConfigResponse = &UPDATE_FUNCTION_URL_CONFIG_RESPONSE_SHAPE; {
+        function_url: String = "FunctionUrl",
+        function_arn: String = "FunctionArn",
+        auth_type: FunctionUrlAuthType = "AuthType",
+        cors: Option<Cors> = "Cors",
+        creation_time: String = "CreationTime",
+        last_modified_time: String = "LastModifiedTime",
+        invoke_mode: Option<InvokeMode> = "InvokeMode",
+    }
+}
+
+wire::enumeration! {
+    /// The enumeration `UpdateRuntimeOn`.
+    UpdateRuntimeOn {
+        Auto = "Auto",
+        Manual = "Manual",
+        FunctionUpdate = "FunctionUpdate",
     }
 }
 
@@ -3479,6 +5036,15 @@ static ACCOUNT_USAGE_SHAPE: Shape = shape(
     }),
 );
 
+static ACTION_SHAPE: Shape = shape(
+    "Action",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(10000) },
+        pattern: Some(Pattern::new("(lambda:[*]|lambda:[a-zA-Z]+|[*])")),
+        values: &[],
+    },
+);
+
 static ADD_LAYER_VERSION_PERMISSION_REQUEST_SHAPE: Shape = shape(
     "AddLayerVersionPermissionRequest",
     Kind::Structure(Structure {
@@ -3503,6 +5069,37 @@ static ADD_LAYER_VERSION_PERMISSION_RESPONSE_SHAPE: Shape = shape(
             member("Statement", Location::Body, &STRING_SHAPE),
             member("RevisionId", Location::Body, &STRING_SHAPE),
         ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static ADD_PERMISSION_REQUEST_SHAPE: Shape = shape(
+    "AddPermissionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("StatementId", Location::Body, &STATEMENT_ID_SHAPE).required(),
+            member("Action", Location::Body, &ACTION_SHAPE).required(),
+            member("Principal", Location::Body, &PRINCIPAL_SHAPE).required(),
+            member("SourceArn", Location::Body, &ARN_SHAPE),
+            member("FunctionUrlAuthType", Location::Body, &FUNCTION_URL_AUTH_TYPE_SHAPE),
+            member("InvokedViaFunctionUrl", Location::Body, &INVOKED_VIA_FUNCTION_URL_SHAPE),
+            member("SourceAccount", Location::Body, &SOURCE_OWNER_SHAPE),
+            member("EventSourceToken", Location::Body, &EVENT_SOURCE_TOKEN_SHAPE),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+            member("RevisionId", Location::Body, &STRING_SHAPE),
+            member("PrincipalOrgID", Location::Body, &PRINCIPAL_ORG_ID_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static ADD_PERMISSION_RESPONSE_SHAPE: Shape = shape(
+    "AddPermissionResponse",
+    Kind::Structure(Structure {
+        members: &[member("Statement", Location::Body, &STRING_SHAPE)],
         payload: None,
         union: false,
     }),
@@ -3573,6 +5170,50 @@ static ALIAS_ROUTING_CONFIGURATION_SHAPE: Shape = shape(
     }),
 );
 
+static ALLOW_CREDENTIALS_SHAPE: Shape = shape("AllowCredentials", Kind::Boolean);
+
+static ALLOW_METHODS_LIST_SHAPE: Shape = shape(
+    "AllowMethodsList",
+    Kind::List {
+        member: &METHOD_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(6) },
+    },
+);
+
+static ALLOW_ORIGINS_LIST_SHAPE: Shape = shape(
+    "AllowOriginsList",
+    Kind::List {
+        member: &ORIGIN_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(100) },
+    },
+);
+
+static ALLOWED_PUBLISHERS_SHAPE: Shape = shape(
+    "AllowedPublishers",
+    Kind::Structure(Structure {
+        members: &[member("SigningProfileVersionArns", Location::Body, &SIGNING_PROFILE_VERSION_ARNS_SHAPE)
+            .required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE: Shape = shape(
+    "AmazonManagedKafkaEventSourceConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("ConsumerGroupId", Location::Body, &URI_SHAPE),
+            member("SchemaRegistryConfig", Location::Body, &KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static APPLICATION_LOG_LEVEL_SHAPE: Shape = shape(
     "ApplicationLogLevel",
     Kind::String {
@@ -3606,7 +5247,14 @@ static ARN_SHAPE: Shape = shape(
     },
 );
 
+static BATCH_SIZE_SHAPE: Shape =
+    shape("BatchSize", Kind::Integer { range: Bounds { min: Some(1), max: Some(10000) } });
+
+static BISECT_BATCH_ON_FUNCTION_ERROR_SHAPE: Shape = shape("BisectBatchOnFunctionError", Kind::Boolean);
+
 static BLOB_SHAPE: Shape = sensitive("Blob", Kind::Blob { length: Bounds::NONE });
+
+static BLOB_STREAM_SHAPE: Shape = shape("BlobStream", Kind::Blob { length: Bounds::NONE });
 
 static BOOLEAN_SHAPE: Shape = shape("Boolean", Kind::Boolean);
 
@@ -3635,6 +5283,22 @@ static CAPACITY_PROVIDER_CONFIG_SHAPE: Shape = shape(
     }),
 );
 
+static CODE_SIGNING_CONFIG_SHAPE: Shape = shape(
+    "CodeSigningConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("CodeSigningConfigId", Location::Body, &CODE_SIGNING_CONFIG_ID_SHAPE).required(),
+            member("CodeSigningConfigArn", Location::Body, &CODE_SIGNING_CONFIG_ARN_SHAPE).required(),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("AllowedPublishers", Location::Body, &ALLOWED_PUBLISHERS_SHAPE).required(),
+            member("CodeSigningPolicies", Location::Body, &CODE_SIGNING_POLICIES_SHAPE).required(),
+            member("LastModified", Location::Body, &TIMESTAMP_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static CODE_SIGNING_CONFIG_ARN_SHAPE: Shape = shape(
     "CodeSigningConfigArn",
     Kind::String {
@@ -3642,6 +5306,48 @@ static CODE_SIGNING_CONFIG_ARN_SHAPE: Shape = shape(
         pattern: Some(Pattern::new(
             "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:code-signing-config:csc-[a-z0-9]{17}",
         )),
+        values: &[],
+    },
+);
+
+static CODE_SIGNING_CONFIG_ID_SHAPE: Shape = shape(
+    "CodeSigningConfigId",
+    Kind::String {
+        length: Bounds::NONE,
+        pattern: Some(Pattern::new("csc-[a-zA-Z0-9-_\\.]{17}")),
+        values: &[],
+    },
+);
+
+static CODE_SIGNING_CONFIG_LIST_SHAPE: Shape = shape(
+    "CodeSigningConfigList",
+    Kind::List {
+        member: &CODE_SIGNING_CONFIG_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static CODE_SIGNING_POLICIES_SHAPE: Shape = shape(
+    "CodeSigningPolicies",
+    Kind::Structure(Structure {
+        members: &[member("UntrustedArtifactOnDeployment", Location::Body, &CODE_SIGNING_POLICY_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static CODE_SIGNING_POLICY_SHAPE: Shape = shape(
+    "CodeSigningPolicy",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["Warn", "Enforce"] },
+);
+
+static COLLECTION_NAME_SHAPE: Shape = shape(
+    "CollectionName",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(57) },
+        pattern: Some(Pattern::new("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)")),
         values: &[],
     },
 );
@@ -3674,6 +5380,114 @@ static CONCURRENCY_SHAPE: Shape = shape(
             Location::Body,
             &RESERVED_CONCURRENT_EXECUTIONS_SHAPE,
         )],
+        payload: None,
+        union: false,
+    }),
+);
+
+static CORS_SHAPE: Shape = shape(
+    "Cors",
+    Kind::Structure(Structure {
+        members: &[
+            member("AllowCredentials", Location::Body, &ALLOW_CREDENTIALS_SHAPE),
+            member("AllowHeaders", Location::Body, &HEADERS_LIST_SHAPE),
+            member("AllowMethods", Location::Body, &ALLOW_METHODS_LIST_SHAPE),
+            member("AllowOrigins", Location::Body, &ALLOW_ORIGINS_LIST_SHAPE),
+            member("ExposeHeaders", Location::Body, &HEADERS_LIST_SHAPE),
+            member("MaxAge", Location::Body, &MAX_AGE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static CREATE_ALIAS_REQUEST_SHAPE: Shape = shape(
+    "CreateAliasRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Name", Location::Body, &ALIAS_SHAPE).required(),
+            member("FunctionVersion", Location::Body, &VERSION_WITH_LATEST_PUBLISHED_SHAPE).required(),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("RoutingConfig", Location::Body, &ALIAS_ROUTING_CONFIGURATION_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static CREATE_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "CreateCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("AllowedPublishers", Location::Body, &ALLOWED_PUBLISHERS_SHAPE).required(),
+            member("CodeSigningPolicies", Location::Body, &CODE_SIGNING_POLICIES_SHAPE),
+            member("Tags", Location::Body, &TAGS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static CREATE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "CreateCodeSigningConfigResponse",
+    Kind::Structure(Structure {
+        members: &[member("CodeSigningConfig", Location::Body, &CODE_SIGNING_CONFIG_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static CREATE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE: Shape = shape(
+    "CreateEventSourceMappingRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("EventSourceArn", Location::Body, &ARN_SHAPE),
+            member("FunctionName", Location::Body, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Enabled", Location::Body, &ENABLED_SHAPE),
+            member("BatchSize", Location::Body, &BATCH_SIZE_SHAPE),
+            member("FilterCriteria", Location::Body, &FILTER_CRITERIA_SHAPE),
+            member("KMSKeyArn", Location::Body, &KMS_KEY_ARN_SHAPE),
+            member("MetricsConfig", Location::Body, &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE),
+            member("LoggingConfig", Location::Body, &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE),
+            member("ScalingConfig", Location::Body, &SCALING_CONFIG_SHAPE),
+            member(
+                "MaximumBatchingWindowInSeconds",
+                Location::Body,
+                &MAXIMUM_BATCHING_WINDOW_IN_SECONDS_SHAPE,
+            ),
+            member("ParallelizationFactor", Location::Body, &PARALLELIZATION_FACTOR_SHAPE),
+            member("StartingPosition", Location::Body, &EVENT_SOURCE_POSITION_SHAPE),
+            member("StartingPositionTimestamp", Location::Body, &DATE_SHAPE),
+            member("DestinationConfig", Location::Body, &DESTINATION_CONFIG_SHAPE),
+            member("MaximumRecordAgeInSeconds", Location::Body, &MAXIMUM_RECORD_AGE_IN_SECONDS_SHAPE),
+            member("BisectBatchOnFunctionError", Location::Body, &BISECT_BATCH_ON_FUNCTION_ERROR_SHAPE),
+            member(
+                "MaximumRetryAttempts",
+                Location::Body,
+                &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING_SHAPE,
+            ),
+            member("Tags", Location::Body, &TAGS_SHAPE),
+            member("TumblingWindowInSeconds", Location::Body, &TUMBLING_WINDOW_IN_SECONDS_SHAPE),
+            member("Topics", Location::Body, &TOPICS_SHAPE),
+            member("Queues", Location::Body, &QUEUES_SHAPE),
+            member("SourceAccessConfigurations", Location::Body, &SOURCE_ACCESS_CONFIGURATIONS_SHAPE),
+            member("SelfManagedEventSource", Location::Body, &SELF_MANAGED_EVENT_SOURCE_SHAPE),
+            member("FunctionResponseTypes", Location::Body, &FUNCTION_RESPONSE_TYPE_LIST_SHAPE),
+            member(
+                "AmazonManagedKafkaEventSourceConfig",
+                Location::Body,
+                &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+            ),
+            member(
+                "SelfManagedKafkaEventSourceConfig",
+                Location::Body,
+                &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+            ),
+            member("DocumentDBEventSourceConfig", Location::Body, &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE),
+            member("ProvisionedPollerConfig", Location::Body, &PROVISIONED_POLLER_CONFIG_SHAPE),
+        ],
         payload: None,
         union: false,
     }),
@@ -3719,10 +5533,117 @@ static CREATE_FUNCTION_REQUEST_SHAPE: Shape = shape(
     }),
 );
 
+static CREATE_FUNCTION_URL_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "CreateFunctionUrlConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_URL_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &FUNCTION_URL_QUALIFIER_SHAPE),
+            member("AuthType", Location::Body, &FUNCTION_URL_AUTH_TYPE_SHAPE).required(),
+            member("Cors", Location::Body, &CORS_SHAPE),
+            member("InvokeMode", Location::Body, &INVOKE_MODE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static CREATE_FUNCTION_URL_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "CreateFunctionUrlConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionUrl", Location::Body, &FUNCTION_URL_SHAPE).required(),
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE).required(),
+            member("AuthType", Location::Body, &FUNCTION_URL_AUTH_TYPE_SHAPE).required(),
+            member("Cors", Location::Body, &CORS_SHAPE),
+            member("CreationTime", Location::Body, &TIMESTAMP_SHAPE).required(),
+            member("InvokeMode", Location::Body, &INVOKE_MODE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DATABASE_NAME_SHAPE: Shape = shape(
+    "DatabaseName",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(63) },
+        pattern: Some(Pattern::new("[^ /\\.$\\x22]*")),
+        values: &[],
+    },
+);
+
+static DATE_SHAPE: Shape = shape("Date", Kind::Timestamp);
+
 static DEAD_LETTER_CONFIG_SHAPE: Shape = shape(
     "DeadLetterConfig",
     Kind::Structure(Structure {
         members: &[member("TargetArn", Location::Body, &RESOURCE_ARN_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_ALIAS_REQUEST_SHAPE: Shape = shape(
+    "DeleteAliasRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Name", Location::Uri, &ALIAS_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "DeleteCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[member("CodeSigningConfigArn", Location::Uri, &CODE_SIGNING_CONFIG_ARN_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "DeleteCodeSigningConfigResponse",
+    Kind::Structure(Structure { members: &[], payload: None, union: false }),
+);
+
+static DELETE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE: Shape = shape(
+    "DeleteEventSourceMappingRequest",
+    Kind::Structure(Structure {
+        members: &[member("UUID", Location::Uri, &UUID_STRING_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "DeleteFunctionCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_FUNCTION_CONCURRENCY_REQUEST_SHAPE: Shape = shape(
+    "DeleteFunctionConcurrencyRequest",
+    Kind::Structure(Structure {
+        members: &[member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "DeleteFunctionEventInvokeConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+        ],
         payload: None,
         union: false,
     }),
@@ -3749,6 +5670,18 @@ static DELETE_FUNCTION_RESPONSE_SHAPE: Shape = shape(
     }),
 );
 
+static DELETE_FUNCTION_URL_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "DeleteFunctionUrlConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_URL_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &FUNCTION_URL_QUALIFIER_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static DELETE_LAYER_VERSION_REQUEST_SHAPE: Shape = shape(
     "DeleteLayerVersionRequest",
     Kind::Structure(Structure {
@@ -3761,14 +5694,74 @@ static DELETE_LAYER_VERSION_REQUEST_SHAPE: Shape = shape(
     }),
 );
 
+static DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "DeleteProvisionedConcurrencyConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &QUALIFIER_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static DELETE_RESOURCE_POLICY_REQUEST_SHAPE: Shape = shape(
+    "DeleteResourcePolicyRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("ResourceArn", Location::Uri, &POLICY_RESOURCE_ARN_SHAPE).required(),
+            member("RevisionId", Location::QueryString, &REVISION_ID_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static DESCRIPTION_SHAPE: Shape = shape(
     "Description",
     Kind::String { length: Bounds { min: Some(0), max: Some(256) }, pattern: None, values: &[] },
 );
 
+static DESTINATION_ARN_SHAPE: Shape = shape(
+    "DestinationArn",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(350) },
+        pattern: Some(Pattern::new(
+            "$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)",
+        )),
+        values: &[],
+    },
+);
+
+static DESTINATION_CONFIG_SHAPE: Shape = shape(
+    "DestinationConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("OnSuccess", Location::Body, &ON_SUCCESS_SHAPE),
+            member("OnFailure", Location::Body, &ON_FAILURE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static DIRECT_S3_READ_SHAPE: Shape = shape(
     "DirectS3Read",
     Kind::String { length: Bounds::NONE, pattern: None, values: &["ENABLED", "DISABLED", "AUTO"] },
+);
+
+static DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE: Shape = shape(
+    "DocumentDBEventSourceConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("DatabaseName", Location::Body, &DATABASE_NAME_SHAPE),
+            member("CollectionName", Location::Body, &COLLECTION_NAME_SHAPE),
+            member("FullDocument", Location::Body, &FULL_DOCUMENT_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
 );
 
 static DURABLE_CONFIG_SHAPE: Shape = shape(
@@ -3801,6 +5794,46 @@ static DURABLE_EXECUTION_NAME_SHAPE: Shape = shape(
         length: Bounds { min: Some(1), max: Some(64) },
         pattern: Some(Pattern::new("[a-zA-Z0-9-_]+")),
         values: &[],
+    },
+);
+
+static ENABLED_SHAPE: Shape = shape("Enabled", Kind::Boolean);
+
+static END_POINT_TYPE_SHAPE: Shape = shape(
+    "EndPointType",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["KAFKA_BOOTSTRAP_SERVERS"] },
+);
+
+static ENDPOINT_SHAPE: Shape = shape(
+    "Endpoint",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(300) },
+        pattern: Some(Pattern::new(
+            "(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\\-]*[a-zA-Z0-9])\\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\\-]*[A-Za-z0-9]):[0-9]{1,5}",
+        )),
+        values: &[],
+    },
+);
+
+static ENDPOINT_LISTS_SHAPE: Shape = shape(
+    "EndpointLists",
+    Kind::List {
+        member: &ENDPOINT_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(1), max: Some(10) },
+    },
+);
+
+static ENDPOINTS_SHAPE: Shape = shape(
+    "Endpoints",
+    Kind::Map {
+        key: &END_POINT_TYPE_SHAPE,
+        value: &ENDPOINT_LISTS_SHAPE,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        length: Bounds { min: Some(1), max: Some(2) },
     },
 );
 
@@ -3873,6 +5906,142 @@ static EPHEMERAL_STORAGE_SHAPE: Shape = shape(
 static EPHEMERAL_STORAGE_SIZE_SHAPE: Shape =
     shape("EphemeralStorageSize", Kind::Integer { range: Bounds { min: Some(512), max: Some(32768) } });
 
+static EVENT_SOURCE_MAPPING_ARN_SHAPE: Shape = shape(
+    "EventSourceMappingArn",
+    Kind::String {
+        length: Bounds { min: Some(85), max: Some(120) },
+        pattern: Some(Pattern::new(
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+        )),
+        values: &[],
+    },
+);
+
+static EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE: Shape = shape(
+    "EventSourceMappingConfiguration",
+    Kind::Structure(Structure {
+        members: &[
+            member("UUID", Location::Body, &UUID_STRING_SHAPE),
+            member("StartingPosition", Location::Body, &EVENT_SOURCE_POSITION_SHAPE),
+            member("StartingPositionTimestamp", Location::Body, &DATE_SHAPE),
+            member("BatchSize", Location::Body, &BATCH_SIZE_SHAPE),
+            member(
+                "MaximumBatchingWindowInSeconds",
+                Location::Body,
+                &MAXIMUM_BATCHING_WINDOW_IN_SECONDS_SHAPE,
+            ),
+            member("ParallelizationFactor", Location::Body, &PARALLELIZATION_FACTOR_SHAPE),
+            member("EventSourceArn", Location::Body, &ARN_SHAPE),
+            member("FilterCriteria", Location::Body, &FILTER_CRITERIA_SHAPE),
+            member("FilterCriteriaError", Location::Body, &FILTER_CRITERIA_ERROR_SHAPE),
+            member("KMSKeyArn", Location::Body, &KMS_KEY_ARN_SHAPE),
+            member("MetricsConfig", Location::Body, &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE),
+            member("LoggingConfig", Location::Body, &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE),
+            member("ScalingConfig", Location::Body, &SCALING_CONFIG_SHAPE),
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE),
+            member("LastModified", Location::Body, &DATE_SHAPE),
+            member("LastProcessingResult", Location::Body, &STRING_SHAPE),
+            member("State", Location::Body, &STRING_SHAPE),
+            member("StateTransitionReason", Location::Body, &STRING_SHAPE),
+            member("DestinationConfig", Location::Body, &DESTINATION_CONFIG_SHAPE),
+            member("Topics", Location::Body, &TOPICS_SHAPE),
+            member("Queues", Location::Body, &QUEUES_SHAPE),
+            member("SourceAccessConfigurations", Location::Body, &SOURCE_ACCESS_CONFIGURATIONS_SHAPE),
+            member("SelfManagedEventSource", Location::Body, &SELF_MANAGED_EVENT_SOURCE_SHAPE),
+            member("MaximumRecordAgeInSeconds", Location::Body, &MAXIMUM_RECORD_AGE_IN_SECONDS_SHAPE),
+            member("BisectBatchOnFunctionError", Location::Body, &BISECT_BATCH_ON_FUNCTION_ERROR_SHAPE),
+            member(
+                "MaximumRetryAttempts",
+                Location::Body,
+                &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING_SHAPE,
+            ),
+            member("TumblingWindowInSeconds", Location::Body, &TUMBLING_WINDOW_IN_SECONDS_SHAPE),
+            member("FunctionResponseTypes", Location::Body, &FUNCTION_RESPONSE_TYPE_LIST_SHAPE),
+            member(
+                "AmazonManagedKafkaEventSourceConfig",
+                Location::Body,
+                &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+            ),
+            member(
+                "SelfManagedKafkaEventSourceConfig",
+                Location::Body,
+                &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+            ),
+            member("DocumentDBEventSourceConfig", Location::Body, &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE),
+            member("EventSourceMappingArn", Location::Body, &EVENT_SOURCE_MAPPING_ARN_SHAPE),
+            member("ProvisionedPollerConfig", Location::Body, &PROVISIONED_POLLER_CONFIG_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE: Shape = shape(
+    "EventSourceMappingLoggingConfig",
+    Kind::Structure(Structure {
+        members: &[member("SystemLogLevel", Location::Body, &EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static EVENT_SOURCE_MAPPING_METRIC_SHAPE: Shape = shape(
+    "EventSourceMappingMetric",
+    Kind::String {
+        length: Bounds::NONE,
+        pattern: None,
+        values: &["EventCount", "ErrorCount", "KafkaMetrics"],
+    },
+);
+
+static EVENT_SOURCE_MAPPING_METRIC_LIST_SHAPE: Shape = shape(
+    "EventSourceMappingMetricList",
+    Kind::List {
+        member: &EVENT_SOURCE_MAPPING_METRIC_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(3) },
+    },
+);
+
+static EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE: Shape = shape(
+    "EventSourceMappingMetricsConfig",
+    Kind::Structure(Structure {
+        members: &[member("Metrics", Location::Body, &EVENT_SOURCE_MAPPING_METRIC_LIST_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL_SHAPE: Shape = shape(
+    "EventSourceMappingSystemLogLevel",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["DEBUG", "INFO", "WARN"] },
+);
+
+static EVENT_SOURCE_MAPPINGS_LIST_SHAPE: Shape = shape(
+    "EventSourceMappingsList",
+    Kind::List {
+        member: &EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static EVENT_SOURCE_POSITION_SHAPE: Shape = shape(
+    "EventSourcePosition",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] },
+);
+
+static EVENT_SOURCE_TOKEN_SHAPE: Shape = shape(
+    "EventSourceToken",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(256) },
+        pattern: Some(Pattern::new("[a-zA-Z0-9._\\-]+")),
+        values: &[],
+    },
+);
+
 static EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU_SHAPE: Shape = shape(
     "ExecutionEnvironmentMemoryGiBPerVCpu",
     Kind::Double { range: Bounds { min: Some(2), max: Some(8) } },
@@ -3915,6 +6084,64 @@ static FILE_SYSTEM_CONFIG_LIST_SHAPE: Shape = shape(
     },
 );
 
+static FILTER_SHAPE: Shape = shape(
+    "Filter",
+    Kind::Structure(Structure {
+        members: &[member("Pattern", Location::Body, &PATTERN_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static FILTER_CRITERIA_SHAPE: Shape = shape(
+    "FilterCriteria",
+    Kind::Structure(Structure {
+        members: &[member("Filters", Location::Body, &FILTER_LIST_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static FILTER_CRITERIA_ERROR_SHAPE: Shape = shape(
+    "FilterCriteriaError",
+    Kind::Structure(Structure {
+        members: &[
+            member("ErrorCode", Location::Body, &FILTER_CRITERIA_ERROR_CODE_SHAPE),
+            member("Message", Location::Body, &FILTER_CRITERIA_ERROR_MESSAGE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static FILTER_CRITERIA_ERROR_CODE_SHAPE: Shape = shape(
+    "FilterCriteriaErrorCode",
+    Kind::String {
+        length: Bounds { min: Some(10), max: Some(50) },
+        pattern: Some(Pattern::new("[A-Za-z]+Exception")),
+        values: &[],
+    },
+);
+
+static FILTER_CRITERIA_ERROR_MESSAGE_SHAPE: Shape = shape(
+    "FilterCriteriaErrorMessage",
+    Kind::String {
+        length: Bounds { min: Some(10), max: Some(2048) },
+        pattern: Some(Pattern::new(".*")),
+        values: &[],
+    },
+);
+
+static FILTER_LIST_SHAPE: Shape = shape(
+    "FilterList",
+    Kind::List { member: &FILTER_SHAPE, member_name: "member", flattened: false, length: Bounds::NONE },
+);
+
+static FULL_DOCUMENT_SHAPE: Shape = shape(
+    "FullDocument",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["UpdateLookup", "Default"] },
+);
+
 static FUNCTION_ARN_SHAPE: Shape = shape(
     "FunctionArn",
     Kind::String {
@@ -3924,6 +6151,11 @@ static FUNCTION_ARN_SHAPE: Shape = shape(
         )),
         values: &[],
     },
+);
+
+static FUNCTION_ARN_LIST_SHAPE: Shape = shape(
+    "FunctionArnList",
+    Kind::List { member: &FUNCTION_ARN_SHAPE, member_name: "member", flattened: false, length: Bounds::NONE },
 );
 
 static FUNCTION_CODE_SHAPE: Shape = shape(
@@ -4024,6 +6256,31 @@ static FUNCTION_CONFIGURATION_SHAPE: Shape = shape(
     }),
 );
 
+static FUNCTION_EVENT_INVOKE_CONFIG_SHAPE: Shape = shape(
+    "FunctionEventInvokeConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("LastModified", Location::Body, &DATE_SHAPE),
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE),
+            member("MaximumRetryAttempts", Location::Body, &MAXIMUM_RETRY_ATTEMPTS_SHAPE),
+            member("MaximumEventAgeInSeconds", Location::Body, &MAXIMUM_EVENT_AGE_IN_SECONDS_SHAPE),
+            member("DestinationConfig", Location::Body, &DESTINATION_CONFIG_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static FUNCTION_EVENT_INVOKE_CONFIG_LIST_SHAPE: Shape = shape(
+    "FunctionEventInvokeConfigList",
+    Kind::List {
+        member: &FUNCTION_EVENT_INVOKE_CONFIG_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
 static FUNCTION_LIST_SHAPE: Shape = shape(
     "FunctionList",
     Kind::List {
@@ -4042,6 +6299,21 @@ static FUNCTION_NAME_SHAPE: Shape = shape(
             "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
         )),
         values: &[],
+    },
+);
+
+static FUNCTION_RESPONSE_TYPE_SHAPE: Shape = shape(
+    "FunctionResponseType",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["ReportBatchItemFailures"] },
+);
+
+static FUNCTION_RESPONSE_TYPE_LIST_SHAPE: Shape = shape(
+    "FunctionResponseTypeList",
+    Kind::List {
+        member: &FUNCTION_RESPONSE_TYPE_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(1) },
     },
 );
 
@@ -4071,6 +6343,88 @@ static FUNCTION_RUNTIME_CONFIG_SHAPE: Shape = shape(
     }),
 );
 
+static FUNCTION_SCALING_CONFIG_SHAPE: Shape = shape(
+    "FunctionScalingConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member(
+                "MinExecutionEnvironments",
+                Location::Body,
+                &FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS_SHAPE,
+            ),
+            member(
+                "MaxExecutionEnvironments",
+                Location::Body,
+                &FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS_SHAPE,
+            ),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS_SHAPE: Shape = shape(
+    "FunctionScalingConfigExecutionEnvironments",
+    Kind::Integer { range: Bounds { min: Some(0), max: Some(15000) } },
+);
+
+static FUNCTION_URL_SHAPE: Shape = shape(
+    "FunctionUrl",
+    Kind::String { length: Bounds { min: Some(40), max: Some(100) }, pattern: None, values: &[] },
+);
+
+static FUNCTION_URL_AUTH_TYPE_SHAPE: Shape = shape(
+    "FunctionUrlAuthType",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["NONE", "AWS_IAM"] },
+);
+
+static FUNCTION_URL_CONFIG_SHAPE: Shape = shape(
+    "FunctionUrlConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionUrl", Location::Body, &FUNCTION_URL_SHAPE).required(),
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE).required(),
+            member("CreationTime", Location::Body, &TIMESTAMP_SHAPE).required(),
+            member("LastModifiedTime", Location::Body, &TIMESTAMP_SHAPE).required(),
+            member("Cors", Location::Body, &CORS_SHAPE),
+            member("AuthType", Location::Body, &FUNCTION_URL_AUTH_TYPE_SHAPE).required(),
+            member("InvokeMode", Location::Body, &INVOKE_MODE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static FUNCTION_URL_CONFIG_LIST_SHAPE: Shape = shape(
+    "FunctionUrlConfigList",
+    Kind::List {
+        member: &FUNCTION_URL_CONFIG_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static FUNCTION_URL_FUNCTION_NAME_SHAPE: Shape = shape(
+    "FunctionUrlFunctionName",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(140) },
+        pattern: Some(Pattern::new(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\\d+$)[0-9a-zA-Z-_]+))?",
+        )),
+        values: &[],
+    },
+);
+
+static FUNCTION_URL_QUALIFIER_SHAPE: Shape = shape(
+    "FunctionUrlQualifier",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(128) },
+        pattern: Some(Pattern::new("((?!^\\d+$)^[0-9a-zA-Z-_]+$)")),
+        values: &[],
+    },
+);
+
 static FUNCTION_VERSION_SHAPE: Shape =
     shape("FunctionVersion", Kind::String { length: Bounds::NONE, pattern: None, values: &["ALL"] });
 
@@ -4091,6 +6445,45 @@ static GET_ACCOUNT_SETTINGS_RESPONSE_SHAPE: Shape = shape(
             member("AccountLimit", Location::Body, &ACCOUNT_LIMIT_SHAPE),
             member("AccountUsage", Location::Body, &ACCOUNT_USAGE_SHAPE),
         ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_ALIAS_REQUEST_SHAPE: Shape = shape(
+    "GetAliasRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Name", Location::Uri, &ALIAS_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[member("CodeSigningConfigArn", Location::Uri, &CODE_SIGNING_CONFIG_ARN_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_CODE_SIGNING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "GetCodeSigningConfigResponse",
+    Kind::Structure(Structure {
+        members: &[member("CodeSigningConfig", Location::Body, &CODE_SIGNING_CONFIG_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_EVENT_SOURCE_MAPPING_REQUEST_SHAPE: Shape = shape(
+    "GetEventSourceMappingRequest",
+    Kind::Structure(Structure {
+        members: &[member("UUID", Location::Uri, &UUID_STRING_SHAPE).required()],
         payload: None,
         union: false,
     }),
@@ -4151,6 +6544,36 @@ static GET_FUNCTION_CONFIGURATION_REQUEST_SHAPE: Shape = shape(
     }),
 );
 
+static GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetFunctionEventInvokeConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_RECURSION_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetFunctionRecursionConfigRequest",
+    Kind::Structure(Structure {
+        members: &[member("FunctionName", Location::Uri, &UNQUALIFIED_FUNCTION_NAME_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_RECURSION_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "GetFunctionRecursionConfigResponse",
+    Kind::Structure(Structure {
+        members: &[member("RecursiveLoop", Location::Body, &RECURSIVE_LOOP_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
 static GET_FUNCTION_REQUEST_SHAPE: Shape = shape(
     "GetFunctionRequest",
     Kind::Structure(Structure {
@@ -4172,6 +6595,60 @@ static GET_FUNCTION_RESPONSE_SHAPE: Shape = shape(
             member("Tags", Location::Body, &TAGS_SHAPE),
             member("TagsError", Location::Body, &TAGS_ERROR_SHAPE),
             member("Concurrency", Location::Body, &CONCURRENCY_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_SCALING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetFunctionScalingConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &UNQUALIFIED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &PUBLISHED_FUNCTION_QUALIFIER_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_SCALING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "GetFunctionScalingConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE),
+            member("AppliedFunctionScalingConfig", Location::Body, &FUNCTION_SCALING_CONFIG_SHAPE),
+            member("RequestedFunctionScalingConfig", Location::Body, &FUNCTION_SCALING_CONFIG_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_URL_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetFunctionUrlConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_URL_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &FUNCTION_URL_QUALIFIER_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_FUNCTION_URL_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "GetFunctionUrlConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionUrl", Location::Body, &FUNCTION_URL_SHAPE).required(),
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE).required(),
+            member("AuthType", Location::Body, &FUNCTION_URL_AUTH_TYPE_SHAPE).required(),
+            member("Cors", Location::Body, &CORS_SHAPE),
+            member("CreationTime", Location::Body, &TIMESTAMP_SHAPE).required(),
+            member("LastModifiedTime", Location::Body, &TIMESTAMP_SHAPE).required(),
+            member("InvokeMode", Location::Body, &INVOKE_MODE_SHAPE),
         ],
         payload: None,
         union: false,
@@ -4266,6 +6743,80 @@ static GET_POLICY_RESPONSE_SHAPE: Shape = shape(
     }),
 );
 
+static GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetProvisionedConcurrencyConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &QUALIFIER_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "GetProvisionedConcurrencyConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("RequestedProvisionedConcurrentExecutions", Location::Body, &POSITIVE_INTEGER_SHAPE),
+            member("AvailableProvisionedConcurrentExecutions", Location::Body, &NON_NEGATIVE_INTEGER_SHAPE),
+            member("AllocatedProvisionedConcurrentExecutions", Location::Body, &NON_NEGATIVE_INTEGER_SHAPE),
+            member("Status", Location::Body, &PROVISIONED_CONCURRENCY_STATUS_ENUM_SHAPE),
+            member("StatusReason", Location::Body, &STRING_SHAPE),
+            member("LastModified", Location::Body, &TIMESTAMP_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_RESOURCE_POLICY_REQUEST_SHAPE: Shape = shape(
+    "GetResourcePolicyRequest",
+    Kind::Structure(Structure {
+        members: &[member("ResourceArn", Location::Uri, &POLICY_RESOURCE_ARN_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_RESOURCE_POLICY_RESPONSE_SHAPE: Shape = shape(
+    "GetResourcePolicyResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("Policy", Location::Body, &RESOURCE_POLICY_SHAPE),
+            member("RevisionId", Location::Body, &REVISION_ID_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "GetRuntimeManagementConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "GetRuntimeManagementConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("UpdateRuntimeOn", Location::Body, &UPDATE_RUNTIME_ON_SHAPE),
+            member("FunctionArn", Location::Body, &NAME_SPACED_FUNCTION_ARN_SHAPE),
+            member("RuntimeVersionArn", Location::Body, &RUNTIME_VERSION_ARN_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static HANDLER_SHAPE: Shape = shape(
     "Handler",
     Kind::String {
@@ -4274,6 +6825,27 @@ static HANDLER_SHAPE: Shape = shape(
         values: &[],
     },
 );
+
+static HEADER_SHAPE: Shape = shape(
+    "Header",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(1024) },
+        pattern: Some(Pattern::new(".*")),
+        values: &[],
+    },
+);
+
+static HEADERS_LIST_SHAPE: Shape = shape(
+    "HeadersList",
+    Kind::List {
+        member: &HEADER_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(100) },
+    },
+);
+
+static HTTP_STATUS_SHAPE: Shape = shape("HttpStatus", Kind::Integer { range: Bounds::NONE });
 
 static IMAGE_CONFIG_SHAPE: Shape = shape(
     "ImageConfig",
@@ -4355,6 +6927,32 @@ static INVOCATION_TYPE_SHAPE: Shape = shape(
     Kind::String { length: Bounds::NONE, pattern: None, values: &["Event", "RequestResponse", "DryRun"] },
 );
 
+static INVOKE_ASYNC_REQUEST_SHAPE: Shape = shape(
+    "InvokeAsyncRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("InvokeArgs", Location::Payload, &BLOB_STREAM_SHAPE).required(),
+        ],
+        payload: Some("InvokeArgs"),
+        union: false,
+    }),
+);
+
+static INVOKE_ASYNC_RESPONSE_SHAPE: Shape = shape(
+    "InvokeAsyncResponse",
+    Kind::Structure(Structure {
+        members: &[member("Status", Location::StatusCode, &HTTP_STATUS_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static INVOKE_MODE_SHAPE: Shape = shape(
+    "InvokeMode",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["BUFFERED", "RESPONSE_STREAM"] },
+);
+
 static INVOKE_RESPONSE_STREAM_UPDATE_SHAPE: Shape = shape(
     "InvokeResponseStreamUpdate",
     Kind::Structure(Structure {
@@ -4421,12 +7019,93 @@ static INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT_SHAPE: Shape = shape(
     }),
 );
 
+static INVOKED_VIA_FUNCTION_URL_SHAPE: Shape = shape("InvokedViaFunctionUrl", Kind::Boolean);
+
 static KMS_KEY_ARN_SHAPE: Shape = shape(
     "KMSKeyArn",
     Kind::String {
         length: Bounds { min: Some(0), max: Some(10000) },
         pattern: Some(Pattern::new("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()")),
         values: &[],
+    },
+);
+
+static KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE_SHAPE: Shape = shape(
+    "KafkaEventSourceMappingConsumptionMode",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["Stream", "Queue"] },
+);
+
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_SHAPE: Shape = shape(
+    "KafkaSchemaRegistryAccessConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("Type", Location::Body, &KAFKA_SCHEMA_REGISTRY_AUTH_TYPE_SHAPE),
+            member("URI", Location::Body, &ARN_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST_SHAPE: Shape = shape(
+    "KafkaSchemaRegistryAccessConfigList",
+    Kind::List {
+        member: &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static KAFKA_SCHEMA_REGISTRY_AUTH_TYPE_SHAPE: Shape = shape(
+    "KafkaSchemaRegistryAuthType",
+    Kind::String {
+        length: Bounds::NONE,
+        pattern: None,
+        values: &[
+            "BASIC_AUTH",
+            "CLIENT_CERTIFICATE_TLS_AUTH",
+            "SERVER_ROOT_CA_CERTIFICATE",
+            "OAUTHBEARER_AUTH",
+        ],
+    },
+);
+
+static KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE: Shape = shape(
+    "KafkaSchemaRegistryConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("SchemaRegistryURI", Location::Body, &SCHEMA_REGISTRY_URI_SHAPE),
+            member("EventRecordFormat", Location::Body, &SCHEMA_REGISTRY_EVENT_RECORD_FORMAT_SHAPE),
+            member("AccessConfigs", Location::Body, &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST_SHAPE),
+            member("SchemaValidationConfigs", Location::Body, &KAFKA_SCHEMA_VALIDATION_CONFIG_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static KAFKA_SCHEMA_VALIDATION_ATTRIBUTE_SHAPE: Shape = shape(
+    "KafkaSchemaValidationAttribute",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["KEY", "VALUE"] },
+);
+
+static KAFKA_SCHEMA_VALIDATION_CONFIG_SHAPE: Shape = shape(
+    "KafkaSchemaValidationConfig",
+    Kind::Structure(Structure {
+        members: &[member("Attribute", Location::Body, &KAFKA_SCHEMA_VALIDATION_ATTRIBUTE_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST_SHAPE: Shape = shape(
+    "KafkaSchemaValidationConfigList",
+    Kind::List {
+        member: &KAFKA_SCHEMA_VALIDATION_CONFIG_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
     },
 );
 
@@ -4715,6 +7394,131 @@ static LIST_ALIASES_RESPONSE_SHAPE: Shape = shape(
     }),
 );
 
+static LIST_CODE_SIGNING_CONFIGS_REQUEST_SHAPE: Shape = shape(
+    "ListCodeSigningConfigsRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_CODE_SIGNING_CONFIGS_RESPONSE_SHAPE: Shape = shape(
+    "ListCodeSigningConfigsResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+            member("CodeSigningConfigs", Location::Body, &CODE_SIGNING_CONFIG_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_EVENT_SOURCE_MAPPINGS_REQUEST_SHAPE: Shape = shape(
+    "ListEventSourceMappingsRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("EventSourceArn", Location::QueryString, &ARN_SHAPE),
+            member("FunctionName", Location::QueryString, &NAMESPACED_FUNCTION_NAME_SHAPE),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_EVENT_SOURCE_MAPPINGS_RESPONSE_SHAPE: Shape = shape(
+    "ListEventSourceMappingsResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+            member("EventSourceMappings", Location::Body, &EVENT_SOURCE_MAPPINGS_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST_SHAPE: Shape = shape(
+    "ListFunctionEventInvokeConfigsRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE_SHAPE: Shape = shape(
+    "ListFunctionEventInvokeConfigsResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionEventInvokeConfigs", Location::Body, &FUNCTION_EVENT_INVOKE_CONFIG_LIST_SHAPE),
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_FUNCTION_URL_CONFIGS_REQUEST_SHAPE: Shape = shape(
+    "ListFunctionUrlConfigsRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_URL_FUNCTION_NAME_SHAPE).required(),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_FUNCTION_URL_CONFIGS_RESPONSE_SHAPE: Shape = shape(
+    "ListFunctionUrlConfigsResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionUrlConfigs", Location::Body, &FUNCTION_URL_CONFIG_LIST_SHAPE).required(),
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "ListFunctionsByCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("CodeSigningConfigArn", Location::Uri, &CODE_SIGNING_CONFIG_ARN_SHAPE).required(),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "ListFunctionsByCodeSigningConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("NextMarker", Location::Body, &STRING_SHAPE),
+            member("FunctionArns", Location::Body, &FUNCTION_ARN_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static LIST_FUNCTIONS_REQUEST_SHAPE: Shape = shape(
     "ListFunctionsRequest",
     Kind::Structure(Structure {
@@ -4788,6 +7592,35 @@ static LIST_LAYERS_RESPONSE_SHAPE: Shape = shape(
         members: &[
             member("NextMarker", Location::Body, &STRING_SHAPE),
             member("Layers", Location::Body, &LAYERS_LIST_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST_SHAPE: Shape = shape(
+    "ListProvisionedConcurrencyConfigsRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Marker", Location::QueryString, &STRING_SHAPE),
+            member("MaxItems", Location::QueryString, &MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE_SHAPE: Shape = shape(
+    "ListProvisionedConcurrencyConfigsResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member(
+                "ProvisionedConcurrencyConfigs",
+                Location::Body,
+                &PROVISIONED_CONCURRENCY_CONFIG_LIST_SHAPE,
+            ),
+            member("NextMarker", Location::Body, &STRING_SHAPE),
         ],
         payload: None,
         union: false,
@@ -4886,14 +7719,65 @@ static MASTER_REGION_SHAPE: Shape = shape(
     },
 );
 
+static MAX_AGE_SHAPE: Shape =
+    shape("MaxAge", Kind::Integer { range: Bounds { min: Some(0), max: Some(86400) } });
+
+static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS_SHAPE: Shape = shape(
+    "MaxFunctionEventInvokeConfigListItems",
+    Kind::Integer { range: Bounds { min: Some(1), max: Some(50) } },
+);
+
+static MAX_ITEMS_SHAPE: Shape =
+    shape("MaxItems", Kind::Integer { range: Bounds { min: Some(1), max: Some(50) } });
+
 static MAX_LAYER_LIST_ITEMS_SHAPE: Shape =
     shape("MaxLayerListItems", Kind::Integer { range: Bounds { min: Some(1), max: Some(50) } });
 
 static MAX_LIST_ITEMS_SHAPE: Shape =
     shape("MaxListItems", Kind::Integer { range: Bounds { min: Some(1), max: Some(10000) } });
 
+static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS_SHAPE: Shape = shape(
+    "MaxProvisionedConcurrencyConfigListItems",
+    Kind::Integer { range: Bounds { min: Some(1), max: Some(50) } },
+);
+
+static MAXIMUM_BATCHING_WINDOW_IN_SECONDS_SHAPE: Shape =
+    shape("MaximumBatchingWindowInSeconds", Kind::Integer { range: Bounds { min: Some(0), max: Some(300) } });
+
+static MAXIMUM_CONCURRENCY_SHAPE: Shape =
+    shape("MaximumConcurrency", Kind::Integer { range: Bounds { min: Some(2), max: Some(1000) } });
+
+static MAXIMUM_EVENT_AGE_IN_SECONDS_SHAPE: Shape =
+    shape("MaximumEventAgeInSeconds", Kind::Integer { range: Bounds { min: Some(60), max: Some(21600) } });
+
+static MAXIMUM_NUMBER_OF_POLLERS_SHAPE: Shape =
+    shape("MaximumNumberOfPollers", Kind::Integer { range: Bounds { min: Some(1), max: Some(10000) } });
+
+static MAXIMUM_RECORD_AGE_IN_SECONDS_SHAPE: Shape =
+    shape("MaximumRecordAgeInSeconds", Kind::Integer { range: Bounds { min: Some(-1), max: Some(604800) } });
+
+static MAXIMUM_RETRY_ATTEMPTS_SHAPE: Shape =
+    shape("MaximumRetryAttempts", Kind::Integer { range: Bounds { min: Some(0), max: Some(2) } });
+
+static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING_SHAPE: Shape = shape(
+    "MaximumRetryAttemptsEventSourceMapping",
+    Kind::Integer { range: Bounds { min: Some(-1), max: Some(10000) } },
+);
+
 static MEMORY_SIZE_SHAPE: Shape =
     shape("MemorySize", Kind::Integer { range: Bounds { min: Some(128), max: Some(32768) } });
+
+static METHOD_SHAPE: Shape = shape(
+    "Method",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(6) },
+        pattern: Some(Pattern::new(".*")),
+        values: &[],
+    },
+);
+
+static MINIMUM_NUMBER_OF_POLLERS_SHAPE: Shape =
+    shape("MinimumNumberOfPollers", Kind::Integer { range: Bounds { min: Some(1), max: Some(200) } });
 
 static NAME_SPACED_FUNCTION_ARN_SHAPE: Shape = shape(
     "NameSpacedFunctionArn",
@@ -4917,6 +7801,18 @@ static NAMESPACED_FUNCTION_NAME_SHAPE: Shape = shape(
     },
 );
 
+static NAMESPACED_STATEMENT_ID_SHAPE: Shape = shape(
+    "NamespacedStatementId",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(100) },
+        pattern: Some(Pattern::new("([a-zA-Z0-9-_.]+)")),
+        values: &[],
+    },
+);
+
+static NON_NEGATIVE_INTEGER_SHAPE: Shape =
+    shape("NonNegativeInteger", Kind::Integer { range: Bounds { min: Some(0), max: None } });
+
 static NULLABLE_BOOLEAN_SHAPE: Shape = shape("NullableBoolean", Kind::Boolean);
 
 static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE: Shape = shape(
@@ -4928,6 +7824,24 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE: Shape = shape(
     },
 );
 
+static ON_FAILURE_SHAPE: Shape = shape(
+    "OnFailure",
+    Kind::Structure(Structure {
+        members: &[member("Destination", Location::Body, &DESTINATION_ARN_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static ON_SUCCESS_SHAPE: Shape = shape(
+    "OnSuccess",
+    Kind::Structure(Structure {
+        members: &[member("Destination", Location::Body, &DESTINATION_ARN_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
 static ORGANIZATION_ID_SHAPE: Shape = shape(
     "OrganizationId",
     Kind::String {
@@ -4937,12 +7851,119 @@ static ORGANIZATION_ID_SHAPE: Shape = shape(
     },
 );
 
+static ORIGIN_SHAPE: Shape = shape(
+    "Origin",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(253) },
+        pattern: Some(Pattern::new(".*")),
+        values: &[],
+    },
+);
+
 static PACKAGE_TYPE_SHAPE: Shape =
     shape("PackageType", Kind::String { length: Bounds::NONE, pattern: None, values: &["Zip", "Image"] });
+
+static PARALLELIZATION_FACTOR_SHAPE: Shape =
+    shape("ParallelizationFactor", Kind::Integer { range: Bounds { min: Some(1), max: Some(10) } });
+
+static PATTERN_SHAPE: Shape = shape(
+    "Pattern",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(4096) },
+        pattern: Some(Pattern::new("[\\s\\S]*")),
+        values: &[],
+    },
+);
 
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY_SHAPE: Shape = shape(
     "PerExecutionEnvironmentMaxConcurrency",
     Kind::Integer { range: Bounds { min: Some(1), max: Some(1600) } },
+);
+
+static POLICY_RESOURCE_ARN_SHAPE: Shape = shape(
+    "PolicyResourceArn",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(512) },
+        pattern: Some(Pattern::new(
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_])+)?|runtime/[a-zA-Z0-9-_./]+)",
+        )),
+        values: &[],
+    },
+);
+
+static POSITIVE_INTEGER_SHAPE: Shape =
+    shape("PositiveInteger", Kind::Integer { range: Bounds { min: Some(1), max: None } });
+
+static PRINCIPAL_SHAPE: Shape = shape(
+    "Principal",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(2048) },
+        pattern: Some(Pattern::new("[^\\s]+")),
+        values: &[],
+    },
+);
+
+static PRINCIPAL_ORG_ID_SHAPE: Shape = shape(
+    "PrincipalOrgID",
+    Kind::String {
+        length: Bounds { min: Some(12), max: Some(34) },
+        pattern: Some(Pattern::new("o-[a-z0-9]{10,32}")),
+        values: &[],
+    },
+);
+
+static PROVISIONED_CONCURRENCY_CONFIG_LIST_SHAPE: Shape = shape(
+    "ProvisionedConcurrencyConfigList",
+    Kind::List {
+        member: &PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds::NONE,
+    },
+);
+
+static PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM_SHAPE: Shape = shape(
+    "ProvisionedConcurrencyConfigListItem",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE),
+            member("RequestedProvisionedConcurrentExecutions", Location::Body, &POSITIVE_INTEGER_SHAPE),
+            member("AvailableProvisionedConcurrentExecutions", Location::Body, &NON_NEGATIVE_INTEGER_SHAPE),
+            member("AllocatedProvisionedConcurrentExecutions", Location::Body, &NON_NEGATIVE_INTEGER_SHAPE),
+            member("Status", Location::Body, &PROVISIONED_CONCURRENCY_STATUS_ENUM_SHAPE),
+            member("StatusReason", Location::Body, &STRING_SHAPE),
+            member("LastModified", Location::Body, &TIMESTAMP_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PROVISIONED_CONCURRENCY_STATUS_ENUM_SHAPE: Shape = shape(
+    "ProvisionedConcurrencyStatusEnum",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["IN_PROGRESS", "READY", "FAILED"] },
+);
+
+static PROVISIONED_POLLER_CONFIG_SHAPE: Shape = shape(
+    "ProvisionedPollerConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("MinimumPollers", Location::Body, &MINIMUM_NUMBER_OF_POLLERS_SHAPE),
+            member("MaximumPollers", Location::Body, &MAXIMUM_NUMBER_OF_POLLERS_SHAPE),
+            member("PollerGroupName", Location::Body, &PROVISIONED_POLLER_GROUP_NAME_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PROVISIONED_POLLER_GROUP_NAME_SHAPE: Shape = shape(
+    "ProvisionedPollerGroupName",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(128) },
+        pattern: Some(Pattern::new("[a-zA-Z0-9-_]*")),
+        values: &[],
+    },
 );
 
 static PUBLISH_LAYER_VERSION_REQUEST_SHAPE: Shape = shape(
@@ -4980,6 +8001,239 @@ static PUBLISH_LAYER_VERSION_RESPONSE_SHAPE: Shape = shape(
     }),
 );
 
+static PUBLISH_VERSION_REQUEST_SHAPE: Shape = shape(
+    "PublishVersionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("CodeSha256", Location::Body, &STRING_SHAPE),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("RevisionId", Location::Body, &STRING_SHAPE),
+            member("PublishTo", Location::Body, &FUNCTION_VERSION_LATEST_PUBLISHED_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUBLISHED_FUNCTION_QUALIFIER_SHAPE: Shape = shape(
+    "PublishedFunctionQualifier",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(128) },
+        pattern: Some(Pattern::new("(\\$LATEST\\.PUBLISHED|[0-9]+)")),
+        values: &[],
+    },
+);
+
+static PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "PutFunctionCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("CodeSigningConfigArn", Location::Body, &CODE_SIGNING_CONFIG_ARN_SHAPE).required(),
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "PutFunctionCodeSigningConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("CodeSigningConfigArn", Location::Body, &CODE_SIGNING_CONFIG_ARN_SHAPE).required(),
+            member("FunctionName", Location::Body, &FUNCTION_NAME_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_FUNCTION_CONCURRENCY_REQUEST_SHAPE: Shape = shape(
+    "PutFunctionConcurrencyRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("ReservedConcurrentExecutions", Location::Body, &RESERVED_CONCURRENT_EXECUTIONS_SHAPE)
+                .required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "PutFunctionEventInvokeConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+            member("MaximumRetryAttempts", Location::Body, &MAXIMUM_RETRY_ATTEMPTS_SHAPE),
+            member("MaximumEventAgeInSeconds", Location::Body, &MAXIMUM_EVENT_AGE_IN_SECONDS_SHAPE),
+            member("DestinationConfig", Location::Body, &DESTINATION_CONFIG_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_FUNCTION_RECURSION_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "PutFunctionRecursionConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &UNQUALIFIED_FUNCTION_NAME_SHAPE).required(),
+            member("RecursiveLoop", Location::Body, &RECURSIVE_LOOP_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_FUNCTION_RECURSION_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "PutFunctionRecursionConfigResponse",
+    Kind::Structure(Structure {
+        members: &[member("RecursiveLoop", Location::Body, &RECURSIVE_LOOP_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_FUNCTION_SCALING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "PutFunctionScalingConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &UNQUALIFIED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &PUBLISHED_FUNCTION_QUALIFIER_SHAPE).required(),
+            member("FunctionScalingConfig", Location::Body, &FUNCTION_SCALING_CONFIG_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_FUNCTION_SCALING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "PutFunctionScalingConfigResponse",
+    Kind::Structure(Structure {
+        members: &[member("FunctionState", Location::Body, &STATE_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "PutProvisionedConcurrencyConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &QUALIFIER_SHAPE).required(),
+            member("ProvisionedConcurrentExecutions", Location::Body, &POSITIVE_INTEGER_SHAPE).required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "PutProvisionedConcurrencyConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("RequestedProvisionedConcurrentExecutions", Location::Body, &POSITIVE_INTEGER_SHAPE),
+            member("AllocatedProvisionedConcurrentExecutions", Location::Body, &NON_NEGATIVE_INTEGER_SHAPE),
+            member("AvailableProvisionedConcurrentExecutions", Location::Body, &NON_NEGATIVE_INTEGER_SHAPE),
+            member("Status", Location::Body, &PROVISIONED_CONCURRENCY_STATUS_ENUM_SHAPE),
+            member("StatusReason", Location::Body, &STRING_SHAPE),
+            member("LastModified", Location::Body, &TIMESTAMP_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_RESOURCE_POLICY_REQUEST_SHAPE: Shape = shape(
+    "PutResourcePolicyRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("ResourceArn", Location::Uri, &POLICY_RESOURCE_ARN_SHAPE).required(),
+            member("Policy", Location::Body, &RESOURCE_POLICY_SHAPE).required(),
+            member("RevisionId", Location::Body, &REVISION_ID_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_RESOURCE_POLICY_RESPONSE_SHAPE: Shape = shape(
+    "PutResourcePolicyResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("Policy", Location::Body, &RESOURCE_POLICY_SHAPE),
+            member("RevisionId", Location::Body, &REVISION_ID_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "PutRuntimeManagementConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+            member("UpdateRuntimeOn", Location::Body, &UPDATE_RUNTIME_ON_SHAPE).required(),
+            member("RuntimeVersionArn", Location::Body, &RUNTIME_VERSION_ARN_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "PutRuntimeManagementConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("UpdateRuntimeOn", Location::Body, &UPDATE_RUNTIME_ON_SHAPE).required(),
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE).required(),
+            member("RuntimeVersionArn", Location::Body, &RUNTIME_VERSION_ARN_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static QUALIFIER_SHAPE: Shape = shape(
+    "Qualifier",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(128) },
+        pattern: Some(Pattern::new("(|[a-zA-Z0-9$_-]+)")),
+        values: &[],
+    },
+);
+
+static QUEUE_SHAPE: Shape = shape(
+    "Queue",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(1000) },
+        pattern: Some(Pattern::new("[\\s\\S]*")),
+        values: &[],
+    },
+);
+
+static QUEUES_SHAPE: Shape = shape(
+    "Queues",
+    Kind::List {
+        member: &QUEUE_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(1), max: Some(1) },
+    },
+);
+
+static RECURSIVE_LOOP_SHAPE: Shape = shape(
+    "RecursiveLoop",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["Allow", "Terminate"] },
+);
+
 static REMOVE_LAYER_VERSION_PERMISSION_REQUEST_SHAPE: Shape = shape(
     "RemoveLayerVersionPermissionRequest",
     Kind::Structure(Structure {
@@ -4987,6 +8241,20 @@ static REMOVE_LAYER_VERSION_PERMISSION_REQUEST_SHAPE: Shape = shape(
             member("LayerName", Location::Uri, &LAYER_NAME_OR_ARN_SHAPE).required(),
             member("VersionNumber", Location::Uri, &LAYER_VERSION_NUMBER_SHAPE).required(),
             member("StatementId", Location::Uri, &STATEMENT_ID_SHAPE).required(),
+            member("RevisionId", Location::QueryString, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static REMOVE_PERMISSION_REQUEST_SHAPE: Shape = shape(
+    "RemovePermissionRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("StatementId", Location::Uri, &NAMESPACED_STATEMENT_ID_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
             member("RevisionId", Location::QueryString, &STRING_SHAPE),
         ],
         payload: None,
@@ -5019,6 +8287,15 @@ static RESOURCE_ARN_SHAPE: Shape = shape(
     },
 );
 
+static RESOURCE_POLICY_SHAPE: Shape = shape(
+    "ResourcePolicy",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(20480) },
+        pattern: Some(Pattern::new("[\\s\\S]+")),
+        values: &[],
+    },
+);
+
 static RESPONSE_STREAMING_INVOCATION_TYPE_SHAPE: Shape = shape(
     "ResponseStreamingInvocationType",
     Kind::String { length: Bounds::NONE, pattern: None, values: &["RequestResponse", "DryRun"] },
@@ -5026,6 +8303,15 @@ static RESPONSE_STREAMING_INVOCATION_TYPE_SHAPE: Shape = shape(
 
 static RETENTION_PERIOD_IN_DAYS_SHAPE: Shape =
     shape("RetentionPeriodInDays", Kind::Integer { range: Bounds { min: Some(1), max: Some(90) } });
+
+static REVISION_ID_SHAPE: Shape = shape(
+    "RevisionId",
+    Kind::String {
+        length: Bounds { min: Some(36), max: Some(36) },
+        pattern: Some(Pattern::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")),
+        values: &[],
+    },
+);
 
 static ROLE_ARN_SHAPE: Shape = shape(
     "RoleArn",
@@ -5115,6 +8401,29 @@ static S3_OBJECT_VERSION_SHAPE: Shape = shape(
     },
 );
 
+static SCALING_CONFIG_SHAPE: Shape = shape(
+    "ScalingConfig",
+    Kind::Structure(Structure {
+        members: &[member("MaximumConcurrency", Location::Body, &MAXIMUM_CONCURRENCY_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static SCHEMA_REGISTRY_EVENT_RECORD_FORMAT_SHAPE: Shape = shape(
+    "SchemaRegistryEventRecordFormat",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["JSON", "SOURCE"] },
+);
+
+static SCHEMA_REGISTRY_URI_SHAPE: Shape = shape(
+    "SchemaRegistryUri",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(10000) },
+        pattern: Some(Pattern::new("[a-zA-Z0-9-\\/*:_+=.@-]*")),
+        values: &[],
+    },
+);
+
 static SECURITY_GROUP_ID_SHAPE: Shape = shape(
     "SecurityGroupId",
     Kind::String {
@@ -5134,12 +8443,44 @@ static SECURITY_GROUP_IDS_SHAPE: Shape = shape(
     },
 );
 
+static SELF_MANAGED_EVENT_SOURCE_SHAPE: Shape = shape(
+    "SelfManagedEventSource",
+    Kind::Structure(Structure {
+        members: &[member("Endpoints", Location::Body, &ENDPOINTS_SHAPE)],
+        payload: None,
+        union: false,
+    }),
+);
+
+static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE: Shape = shape(
+    "SelfManagedKafkaEventSourceConfig",
+    Kind::Structure(Structure {
+        members: &[
+            member("ConsumerGroupId", Location::Body, &URI_SHAPE),
+            member("SchemaRegistryConfig", Location::Body, &KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE),
+            member("ConsumptionMode", Location::Body, &KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
 static SENSITIVE_STRING_SHAPE: Shape =
     sensitive("SensitiveString", Kind::String { length: Bounds::NONE, pattern: None, values: &[] });
 
 static SENSITIVE_STRING_ON_SERVER_ONLY_SHAPE: Shape = shape(
     "SensitiveStringOnServerOnly",
     Kind::String { length: Bounds { min: Some(0), max: Some(10000) }, pattern: None, values: &[] },
+);
+
+static SIGNING_PROFILE_VERSION_ARNS_SHAPE: Shape = shape(
+    "SigningProfileVersionArns",
+    Kind::List {
+        member: &ARN_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(1), max: Some(20) },
+    },
 );
 
 static SNAP_START_SHAPE: Shape = shape(
@@ -5171,6 +8512,62 @@ static SNAP_START_RESPONSE_SHAPE: Shape = shape(
         payload: None,
         union: false,
     }),
+);
+
+static SOURCE_ACCESS_CONFIGURATION_SHAPE: Shape = shape(
+    "SourceAccessConfiguration",
+    Kind::Structure(Structure {
+        members: &[
+            member("Type", Location::Body, &SOURCE_ACCESS_TYPE_SHAPE),
+            member("URI", Location::Body, &URI_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static SOURCE_ACCESS_CONFIGURATIONS_SHAPE: Shape = shape(
+    "SourceAccessConfigurations",
+    Kind::List {
+        member: &SOURCE_ACCESS_CONFIGURATION_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(0), max: Some(23) },
+    },
+);
+
+static SOURCE_ACCESS_TYPE_SHAPE: Shape = shape(
+    "SourceAccessType",
+    Kind::String {
+        length: Bounds::NONE,
+        pattern: None,
+        values: &[
+            "BASIC_AUTH",
+            "VPC_SUBNET",
+            "VPC_SECURITY_GROUP",
+            "SASL_SCRAM_512_AUTH",
+            "SASL_SCRAM_256_AUTH",
+            "VIRTUAL_HOST",
+            "CLIENT_CERTIFICATE_TLS_AUTH",
+            "SERVER_ROOT_CA_CERTIFICATE",
+            "OAUTHBEARER_AUTH",
+            "OAUTHBEARER_SCOPE",
+            "OAUTHBEARER_AUDIENCE",
+            "OAUTHBEARER_LOGICAL_CLUSTER",
+            "OAUTHBEARER_IDENTITY_POOL",
+            "IAM_AUTH",
+            "IAM_OAUTHBEARER_AUTH",
+        ],
+    },
+);
+
+static SOURCE_OWNER_SHAPE: Shape = shape(
+    "SourceOwner",
+    Kind::String {
+        length: Bounds { min: Some(0), max: Some(12) },
+        pattern: Some(Pattern::new("\\d{12}")),
+        values: &[],
+    },
 );
 
 static STATE_SHAPE: Shape = shape(
@@ -5430,6 +8827,25 @@ static TIMESTAMP_SHAPE: Shape = shape(
     },
 );
 
+static TOPIC_SHAPE: Shape = shape(
+    "Topic",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(249) },
+        pattern: Some(Pattern::new("[^.]([a-zA-Z0-9\\-_.]+)")),
+        values: &[],
+    },
+);
+
+static TOPICS_SHAPE: Shape = shape(
+    "Topics",
+    Kind::List {
+        member: &TOPIC_SHAPE,
+        member_name: "member",
+        flattened: false,
+        length: Bounds { min: Some(1), max: Some(1) },
+    },
+);
+
 static TRACING_CONFIG_SHAPE: Shape = shape(
     "TracingConfig",
     Kind::Structure(Structure {
@@ -5453,6 +8869,34 @@ static TRACING_MODE_SHAPE: Shape = shape(
     Kind::String { length: Bounds::NONE, pattern: None, values: &["Active", "PassThrough"] },
 );
 
+static TUMBLING_WINDOW_IN_SECONDS_SHAPE: Shape =
+    shape("TumblingWindowInSeconds", Kind::Integer { range: Bounds { min: Some(0), max: Some(900) } });
+
+static URI_SHAPE: Shape = shape(
+    "URI",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(200) },
+        pattern: Some(Pattern::new("[ a-zA-Z0-9-\\/*:_+=.@-]*")),
+        values: &[],
+    },
+);
+
+static UUID_STRING_SHAPE: Shape = shape(
+    "UUIDString",
+    Kind::String { length: Bounds { min: Some(36), max: Some(36) }, pattern: None, values: &[] },
+);
+
+static UNQUALIFIED_FUNCTION_NAME_SHAPE: Shape = shape(
+    "UnqualifiedFunctionName",
+    Kind::String {
+        length: Bounds { min: Some(1), max: Some(140) },
+        pattern: Some(Pattern::new(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+        )),
+        values: &[],
+    },
+);
+
 static UNRESERVED_CONCURRENT_EXECUTIONS_SHAPE: Shape =
     shape("UnreservedConcurrentExecutions", Kind::Integer { range: Bounds { min: Some(0), max: None } });
 
@@ -5462,6 +8906,93 @@ static UNTAG_RESOURCE_REQUEST_SHAPE: Shape = shape(
         members: &[
             member("Resource", Location::Uri, &TAGGABLE_RESOURCE_SHAPE).required(),
             member("TagKeys", Location::QueryString, &TAG_KEY_LIST_SHAPE).named("tagKeys").required(),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static UPDATE_ALIAS_REQUEST_SHAPE: Shape = shape(
+    "UpdateAliasRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_NAME_SHAPE).required(),
+            member("Name", Location::Uri, &ALIAS_SHAPE).required(),
+            member("FunctionVersion", Location::Body, &VERSION_WITH_LATEST_PUBLISHED_SHAPE),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("RoutingConfig", Location::Body, &ALIAS_ROUTING_CONFIGURATION_SHAPE),
+            member("RevisionId", Location::Body, &STRING_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static UPDATE_CODE_SIGNING_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "UpdateCodeSigningConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("CodeSigningConfigArn", Location::Uri, &CODE_SIGNING_CONFIG_ARN_SHAPE).required(),
+            member("Description", Location::Body, &DESCRIPTION_SHAPE),
+            member("AllowedPublishers", Location::Body, &ALLOWED_PUBLISHERS_SHAPE),
+            member("CodeSigningPolicies", Location::Body, &CODE_SIGNING_POLICIES_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static UPDATE_CODE_SIGNING_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "UpdateCodeSigningConfigResponse",
+    Kind::Structure(Structure {
+        members: &[member("CodeSigningConfig", Location::Body, &CODE_SIGNING_CONFIG_SHAPE).required()],
+        payload: None,
+        union: false,
+    }),
+);
+
+static UPDATE_EVENT_SOURCE_MAPPING_REQUEST_SHAPE: Shape = shape(
+    "UpdateEventSourceMappingRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("UUID", Location::Uri, &UUID_STRING_SHAPE).required(),
+            member("FunctionName", Location::Body, &NAMESPACED_FUNCTION_NAME_SHAPE),
+            member("Enabled", Location::Body, &ENABLED_SHAPE),
+            member("BatchSize", Location::Body, &BATCH_SIZE_SHAPE),
+            member("FilterCriteria", Location::Body, &FILTER_CRITERIA_SHAPE),
+            member("KMSKeyArn", Location::Body, &KMS_KEY_ARN_SHAPE),
+            member("MetricsConfig", Location::Body, &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE),
+            member("LoggingConfig", Location::Body, &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE),
+            member("ScalingConfig", Location::Body, &SCALING_CONFIG_SHAPE),
+            member(
+                "MaximumBatchingWindowInSeconds",
+                Location::Body,
+                &MAXIMUM_BATCHING_WINDOW_IN_SECONDS_SHAPE,
+            ),
+            member("ParallelizationFactor", Location::Body, &PARALLELIZATION_FACTOR_SHAPE),
+            member("DestinationConfig", Location::Body, &DESTINATION_CONFIG_SHAPE),
+            member("MaximumRecordAgeInSeconds", Location::Body, &MAXIMUM_RECORD_AGE_IN_SECONDS_SHAPE),
+            member("BisectBatchOnFunctionError", Location::Body, &BISECT_BATCH_ON_FUNCTION_ERROR_SHAPE),
+            member(
+                "MaximumRetryAttempts",
+                Location::Body,
+                &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING_SHAPE,
+            ),
+            member("TumblingWindowInSeconds", Location::Body, &TUMBLING_WINDOW_IN_SECONDS_SHAPE),
+            member("SourceAccessConfigurations", Location::Body, &SOURCE_ACCESS_CONFIGURATIONS_SHAPE),
+            member("FunctionResponseTypes", Location::Body, &FUNCTION_RESPONSE_TYPE_LIST_SHAPE),
+            member(
+                "AmazonManagedKafkaEventSourceConfig",
+                Location::Body,
+                &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+            ),
+            member(
+                "SelfManagedKafkaEventSourceConfig",
+                Location::Body,
+                &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+            ),
+            member("DocumentDBEventSourceConfig", Location::Body, &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE),
+            member("ProvisionedPollerConfig", Location::Body, &PROVISIONED_POLLER_CONFIG_SHAPE),
         ],
         payload: None,
         union: false,
@@ -5522,6 +9053,58 @@ static UPDATE_FUNCTION_CONFIGURATION_REQUEST_SHAPE: Shape = shape(
         payload: None,
         union: false,
     }),
+);
+
+static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "UpdateFunctionEventInvokeConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &NAMESPACED_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_SHAPE),
+            member("MaximumRetryAttempts", Location::Body, &MAXIMUM_RETRY_ATTEMPTS_SHAPE),
+            member("MaximumEventAgeInSeconds", Location::Body, &MAXIMUM_EVENT_AGE_IN_SECONDS_SHAPE),
+            member("DestinationConfig", Location::Body, &DESTINATION_CONFIG_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static UPDATE_FUNCTION_URL_CONFIG_REQUEST_SHAPE: Shape = shape(
+    "UpdateFunctionUrlConfigRequest",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionName", Location::Uri, &FUNCTION_URL_FUNCTION_NAME_SHAPE).required(),
+            member("Qualifier", Location::QueryString, &FUNCTION_URL_QUALIFIER_SHAPE),
+            member("AuthType", Location::Body, &FUNCTION_URL_AUTH_TYPE_SHAPE),
+            member("Cors", Location::Body, &CORS_SHAPE),
+            member("InvokeMode", Location::Body, &INVOKE_MODE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static UPDATE_FUNCTION_URL_CONFIG_RESPONSE_SHAPE: Shape = shape(
+    "UpdateFunctionUrlConfigResponse",
+    Kind::Structure(Structure {
+        members: &[
+            member("FunctionUrl", Location::Body, &FUNCTION_URL_SHAPE).required(),
+            member("FunctionArn", Location::Body, &FUNCTION_ARN_SHAPE).required(),
+            member("AuthType", Location::Body, &FUNCTION_URL_AUTH_TYPE_SHAPE).required(),
+            member("Cors", Location::Body, &CORS_SHAPE),
+            member("CreationTime", Location::Body, &TIMESTAMP_SHAPE).required(),
+            member("LastModifiedTime", Location::Body, &TIMESTAMP_SHAPE).required(),
+            member("InvokeMode", Location::Body, &INVOKE_MODE_SHAPE),
+        ],
+        payload: None,
+        union: false,
+    }),
+);
+
+static UPDATE_RUNTIME_ON_SHAPE: Shape = shape(
+    "UpdateRuntimeOn",
+    Kind::String { length: Bounds::NONE, pattern: None, values: &["Auto", "Manual", "FunctionUpdate"] },
 );
 
 static VERSION_SHAPE: Shape = shape(

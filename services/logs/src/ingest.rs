@@ -1,5 +1,5 @@
-//! Writes what functions print: whatever is queued becomes one transaction, and while that is on its way to the disk the
-//! next one gathers. So a lone line is stored at once, and a flood shares its flushes.
+//! Writes what functions print: whatever is queued becomes one transaction, and the next one gathers for a moment. So a
+//! lone line is stored at once, and busy functions share transactions, which cost a processor more than their lines.
 //!
 //! Memory is bounded by one batch; beyond that the channel fills and the engine leaves output in the functions' pipes.
 
@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::{Clock, LogLine, Scope, Timestamp};
 use store::{Domain, Store, Tx};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
 use crate::append::{NewEvent, Place, append};
 use crate::janitor::Bell;
@@ -22,6 +23,8 @@ const BATCH_BYTES: usize = 4 << 20;
 /// The longest message of one event, in bytes; a longer line becomes several.
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
 const MESSAGE_BYTES_MAX: usize = (1 << 20) - EVENT_OVERHEAD_BYTES - LINE_BREAK.len();
+/// From one transaction to the next, unless so much is queued that they would be full.
+const GATHERING: Duration = Duration::from_millis(50);
 /// Ends the messages of Lambda's events, as readers of CloudWatch Logs see them.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html>
 const LINE_BREAK: &str = "\n";
@@ -62,7 +65,21 @@ struct Ingest {
 
 impl Ingest {
     async fn run(&mut self) {
+        let mut not_before = Instant::now();
         loop {
+            if !self.lines.is_closed() && self.lines.len() < BATCH_LINES {
+                // Nobody need be woken for each line meanwhile.
+                tokio::select! {
+                    biased;
+                    () = self.discard.notified() => {
+                        while self.lines.try_recv().is_ok() {}
+                    }
+                    () = self.finish.notified() => {
+                        self.lines.close();
+                    }
+                    () = tokio::time::sleep_until(not_before) => {}
+                }
+            }
             let first = tokio::select! {
                 biased;
                 () = self.discard.notified() => {
@@ -79,6 +96,7 @@ impl Ingest {
             let Some(first) = first else { return };
             let batch = self.gather(first);
             self.store_batch(batch.into()).await;
+            not_before = Instant::now() + GATHERING;
         }
     }
 

@@ -40,6 +40,7 @@ pub(crate) async fn assume_role(
         role: role.name,
         role_id: role.id.clone(),
         session: session.clone(),
+        source_function: None,
     };
     Ok(AssumeRoleResponse {
         credentials: Some(shown(credentials)),

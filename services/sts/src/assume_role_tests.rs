@@ -20,6 +20,7 @@ fn session_of(role: &str) -> Principal {
         role: role.to_owned(),
         role_id: "AROAEXAMPLE".to_owned(),
         session: "s".to_owned(),
+        source_function: None,
     }
 }
 

@@ -60,6 +60,7 @@ mod tests {
             role: "basic".to_owned(),
             role_id: "AROAEXAMPLE".to_owned(),
             session: "f".to_owned(),
+            source_function: None,
         };
         check(&identity(session).await, "AROAEXAMPLE:f", "arn:aws:sts::111111111111:assumed-role/basic/f");
     }

@@ -91,6 +91,7 @@ mod tests {
             role: "r".to_owned(),
             role_id: "AROA".to_owned(),
             session: "s".to_owned(),
+            source_function: None,
         };
         let error = get_session_token(sts(), cx_of(session), Default::default()).await.unwrap_err();
         assert_eq!(error.to_string(), "AccessDenied: Cannot call GetSessionToken with session credentials");

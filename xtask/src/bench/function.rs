@@ -16,6 +16,8 @@ use super::http::{Connection, request};
 /// One processor's worth: with less, the quota is measured instead of the server.
 const MEMORY_MB: u32 = 1769;
 const ROLE: &str = "bench";
+/// What every measured invocation sends and gets back.
+pub const EVENT: &[u8] = br#"{"key1": "value1", "key2": "value2", "key3": "value3"}"#;
 const FUNCTIONS: &str = "/2015-03-31/functions";
 /// A form POST names its service only in the credential scope; an open server takes any signature.
 const IAM_SCOPE: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, \
@@ -29,14 +31,28 @@ pub struct Kind {
     runtime: &'static str,
     handler: &'static str,
     zip_base64: String,
+    /// The same for a function that streams, where there is one.
+    streaming_zip_base64: Option<String>,
+    /// Environment variables.
+    variables: Value,
 }
 
 impl Kind {
     pub fn all(root: &Path, bootstrap: &Path) -> anyhow::Result<[Self; 3]> {
         let functions = root.join("benches/functions");
         let kind = |name, slug, runtime, handler, file: &Path| -> anyhow::Result<Self> {
-            Ok(Self { name, slug, runtime, handler, zip_base64: STANDARD.encode(zip_of(file)?) })
+            let zip_base64 = STANDARD.encode(zip_of(file)?);
+            Ok(Self {
+                name,
+                slug,
+                runtime,
+                handler,
+                zip_base64,
+                streaming_zip_base64: None,
+                variables: json!({}),
+            })
         };
+        let streaming = STANDARD.encode(zip_of(&functions.join("streaming/index.mjs"))?);
         Ok([
             kind(
                 "Python",
@@ -45,9 +61,33 @@ impl Kind {
                 "lambda_function.handler",
                 &functions.join("lambda_function.py"),
             )?,
-            kind("Node.js", "node", "nodejs20.x", "index.handler", &functions.join("index.mjs"))?,
+            Self {
+                streaming_zip_base64: Some(streaming),
+                ..kind("Node.js", "node", "nodejs20.x", "index.handler", &functions.join("index.mjs"))?
+            },
             kind("provided (Rust)", "rust", "provided.al2023", "bootstrap", bootstrap)?,
         ])
+    }
+}
+
+impl Kind {
+    /// One of the functions in Python.
+    pub fn python(root: &Path, file: &str, handler: &'static str) -> anyhow::Result<Self> {
+        let zip_base64 = STANDARD.encode(zip_of(&root.join("benches/functions").join(file))?);
+        Ok(Self {
+            name: "Python",
+            slug: "python",
+            runtime: "python3.12",
+            handler,
+            zip_base64,
+            streaming_zip_base64: None,
+            variables: json!({}),
+        })
+    }
+
+    /// The same, and it is told where to call.
+    pub fn calling(self, host: &str, port: u16) -> Self {
+        Self { variables: json!({ "HOST": host, "PORT": port.to_string() }), ..self }
     }
 }
 
@@ -91,6 +131,16 @@ impl Api {
 
     /// Creates a function; tells how long it took until the API called it Active.
     pub fn create(&mut self, name: &str, kind: &Kind) -> anyhow::Result<Duration> {
+        self.create_from(name, kind, &kind.zip_base64)
+    }
+
+    /// The same for the kind's streaming function.
+    pub fn create_streaming(&mut self, name: &str, kind: &Kind) -> anyhow::Result<Duration> {
+        let zip = kind.streaming_zip_base64.as_ref().context("this kind has no streaming function")?;
+        self.create_from(name, kind, zip)
+    }
+
+    fn create_from(&mut self, name: &str, kind: &Kind, zip_base64: &str) -> anyhow::Result<Duration> {
         let body = json!({
             "FunctionName": name,
             "Runtime": kind.runtime,
@@ -98,7 +148,8 @@ impl Api {
             "Role": format!("arn:aws:iam::000000000000:role/{ROLE}"),
             "MemorySize": MEMORY_MB,
             "Timeout": 30,
-            "Code": { "ZipFile": kind.zip_base64 },
+            "Environment": { "Variables": kind.variables },
+            "Code": { "ZipFile": zip_base64 },
         });
         let body = serde_json::to_vec(&body)?;
         let started = Instant::now();
@@ -128,9 +179,36 @@ impl Api {
         Ok(took)
     }
 
+    /// Invokes a streaming function once; how long its first byte took.
+    pub fn invoke_streaming(&mut self, name: &str) -> anyhow::Result<Duration> {
+        let path = format!("/2021-11-15/functions/{name}/response-streaming-invocations");
+        let (head, first) =
+            self.connection.exchange_timed(&request(self.address, "POST", &path, &[], EVENT))?;
+        ensure!(head.status == 200, "{name} answered {head:?}");
+        Ok(first)
+    }
+
+    /// The last answer's body.
+    pub fn body(&self) -> &[u8] {
+        self.connection.body()
+    }
+
     /// The bytes of an invocation.
     pub fn invocation(&self, name: &str, event: &[u8]) -> Vec<u8> {
         request(self.address, "POST", &format!("{FUNCTIONS}/{name}/invocations"), &[], event)
+    }
+
+    /// The bytes of an invocation that nobody waits for.
+    pub fn event(&self, name: &str, event: &[u8]) -> Vec<u8> {
+        let headers = [("X-Amz-Invocation-Type", "Event")];
+        request(self.address, "POST", &format!("{FUNCTIONS}/{name}/invocations"), &headers, event)
+    }
+
+    /// Sends an event, and returns when it is accepted.
+    pub fn send(&mut self, name: &str, event: &[u8]) -> anyhow::Result<()> {
+        let head = self.connection.exchange(&self.event(name, event))?;
+        ensure!(head.status == 202, "an event was answered with {}", head.status);
+        Ok(())
     }
 
     pub fn delete(&mut self, name: &str) -> anyhow::Result<()> {

@@ -1,26 +1,26 @@
-//! A client of HTTP/1.1 that adds as little as possible to what it times: one connection, kept alive, no copies.
+//! A client of HTTP/1.1 that adds as little as possible to what it times: one connection, kept alive.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
+
+use super::answer::{self, Head};
 
 /// Nothing that is measured takes this long: beyond it something hangs.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_BYTES: usize = 256 * 1024;
 
 /// One connection, kept alive.
 pub struct Connection {
-    stream: BufReader<TcpStream>,
-    line: String,
-    body: Vec<u8>,
-}
-
-/// An answer's status and what a function said of its failure; the body is in the connection's buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    pub status: u16,
-    pub function_error: bool,
+    address: SocketAddr,
+    stream: TcpStream,
+    /// What the last answer said of the connection.
+    closes: bool,
+    /// The last answer, then room.
+    buffer: Vec<u8>,
+    body: std::ops::Range<usize>,
 }
 
 impl Connection {
@@ -28,54 +28,59 @@ impl Connection {
         let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        Ok(Self {
-            stream: BufReader::with_capacity(64 * 1024, stream),
-            line: String::new(),
-            body: Vec::new(),
-        })
+        Ok(Self { address, stream, closes: false, buffer: Vec::new(), body: 0..0 })
     }
 
     /// Sends a whole request and reads the whole answer.
     pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Head> {
-        self.stream.get_mut().write_all(request).context("send the request")?;
-        let status = self.status_line()?;
-        let (mut function_error, mut length) = (false, None);
-        loop {
-            let line = self.next_line()?;
-            if line.is_empty() {
-                break;
+        // Some servers close a connection that was kept alive; it is looked at before, so that nothing is sent twice.
+        if self.closes || self.is_closed() {
+            *self = Self::open(self.address)?;
+        }
+        self.exchange_until(request, |_| {})
+    }
+
+    fn is_closed(&self) -> bool {
+        let looked = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut [0]));
+        let blocks_again = self.stream.set_nonblocking(false);
+        blocks_again.is_err() || matches!(looked, Ok(0))
+    }
+
+    /// The same, telling how long it took until the first byte of the body was there.
+    pub fn exchange_timed(&mut self, request: &[u8]) -> anyhow::Result<(Head, Duration)> {
+        let (started, mut first) = (Instant::now(), None);
+        let head = self.exchange_until(request, |so_far| {
+            let body = so_far.windows(4).position(|window| window == b"\r\n\r\n").map(|end| end + 4);
+            if body.is_some_and(|body| so_far.len() > body) {
+                first.get_or_insert_with(|| started.elapsed());
             }
-            let (name, value) = line.split_once(':').with_context(|| format!("{line:?} is not a header"))?;
-            if name.eq_ignore_ascii_case("content-length") {
-                length = Some(value.trim().parse::<usize>().context("understand Content-Length")?);
-            } else if name.eq_ignore_ascii_case("x-amz-function-error") {
-                function_error = true;
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                bail!("the answer is sent in chunks, which this client does not read");
+        })?;
+        Ok((head, first.context("the answer has no body")?))
+    }
+
+    fn exchange_until(&mut self, request: &[u8], mut look: impl FnMut(&[u8])) -> anyhow::Result<Head> {
+        self.stream.write_all(request).context("send the request")?;
+        let mut filled = 0;
+        loop {
+            if self.buffer.len() < filled + READ_BYTES {
+                self.buffer.resize((filled + READ_BYTES).max(filled * 2), 0);
+            }
+            let read = self.stream.read(&mut self.buffer[filled..]).context("read the answer")?;
+            ensure!(read > 0, "the server hung up");
+            filled += read;
+            look(&self.buffer[..filled]);
+            if let Some(answer) = answer::parse(&self.buffer[..filled])? {
+                let start = self.buffer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(0) + 4;
+                self.body = start..answer.length;
+                self.closes = answer.head.closes;
+                return Ok(answer.head);
             }
         }
-        let length = if status == 204 { 0 } else { length.context("the answer has no Content-Length")? };
-        self.body.resize(length, 0);
-        self.stream.read_exact(&mut self.body).context("read the answer")?;
-        Ok(Head { status, function_error })
     }
 
-    /// The last answer's body.
+    /// The last answer's body, with the marks of its chunks if it came in such.
     pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    fn status_line(&mut self) -> anyhow::Result<u16> {
-        let line = self.next_line()?;
-        let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
-        status.and_then(|status| status.parse().ok()).with_context(|| format!("{line:?} is not HTTP/1.1"))
-    }
-
-    fn next_line(&mut self) -> anyhow::Result<&str> {
-        self.line.clear();
-        let read = self.stream.read_line(&mut self.line).context("read the answer")?;
-        ensure!(read > 0, "the server hung up");
-        Ok(self.line.trim_end())
+        &self.buffer[self.body.clone()]
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Service {
     pub output: PathBuf,
     pub constraint_error: String,
     pub malformed_error: String,
+    #[serde(default)]
+    pub missing_error: Option<String>,
+    #[serde(default)]
+    pub error_namespace: String,
     pub quotes_values: bool,
     #[serde(default)]
     pub null_in_collections: bool,
@@ -28,6 +32,30 @@ pub struct Service {
     #[serde(default)]
     pub may_be_empty: Vec<String>,
     pub implemented: Vec<String>,
+    #[serde(default)]
+    pub also_query: Option<AlsoQuery>,
+}
+
+/// What a model no longer says of the query protocol.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlsoQuery {
+    pub xml_namespace: String,
+    pub endpoint_member: String,
+    /// What `<structure>.<member>` is called.
+    pub members: BTreeMap<String, String>,
+    /// What the keys and values of a map are called.
+    pub maps: BTreeMap<String, [String; 2]>,
+    /// What an error is called, and what is added to its text.
+    pub errors: BTreeMap<String, QueryError>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryError {
+    pub code: String,
+    #[serde(default)]
+    pub addition: String,
 }
 
 /// Reads the file.

@@ -75,17 +75,42 @@ impl<'a> Renderer<'a> {
         writeln!(text, "full_name: {:?},", metadata.service_full_name)?;
         writeln!(text, "api_version: {:?},", metadata.api_version)?;
         writeln!(text, "protocol: {},", self.protocol()?)?;
+        let also = if self.service.also_query.is_some() { "Some(&ALSO_QUERY)" } else { "None" };
+        writeln!(text, "also_query: {also},")?;
         writeln!(text, "target_prefix: {:?},", metadata.target_prefix.as_deref().unwrap_or_default())?;
-        writeln!(text, "xml_namespace: {:?},", metadata.xml_namespace.as_deref().unwrap_or_default())?;
+        let also = self.service.also_query.as_ref();
+        let namespace = metadata.xml_namespace.as_deref().or(also.map(|query| query.xml_namespace.as_str()));
+        writeln!(text, "xml_namespace: {:?},", namespace.unwrap_or_default())?;
         writeln!(text, "constraint_error: {:?},", self.service.constraint_error)?;
+        writeln!(text, "missing_error: {:?},", self.service.missing_error)?;
+        writeln!(text, "error_namespace: {:?},", self.service.error_namespace)?;
         writeln!(text, "malformed_error: {:?},", self.service.malformed_error)?;
         writeln!(text, "quotes_values: {},", self.service.quotes_values)?;
         writeln!(text, "null_in_collections: {},", self.service.null_in_collections)?;
         writeln!(text, "operations: OPERATIONS,")?;
         writeln!(text, "errors: ERRORS,\n}};\n")?;
+        self.also_query(&mut text)?;
         self.operations(&mut text)?;
         self.errors(&mut text)?;
         Ok(text)
+    }
+
+    fn also_query(&self, text: &mut String) -> Result<()> {
+        let Some(query) = &self.service.also_query else { return Ok(()) };
+        for name in query.members.keys() {
+            let found = name
+                .split_once('.')
+                .and_then(|(shape, member)| self.model.shapes.get(shape)?.members.get(member));
+            ensure!(found.is_some(), "{}: no member {name}", self.name);
+        }
+        writeln!(text, "static ALSO_QUERY: AlsoQuery = AlsoQuery {{")?;
+        writeln!(text, "endpoint_member: {:?},\nerrors: &[", query.endpoint_member)?;
+        for (code, error) in &query.errors {
+            let (name, addition) = (&error.code, &error.addition);
+            writeln!(text, "QueryError {{ code: {code:?}, query_code: {name:?}, addition: {addition:?} }},")?;
+        }
+        writeln!(text, "],\n}};\n")?;
+        Ok(())
     }
 
     fn protocol(&self) -> Result<String> {
@@ -113,7 +138,9 @@ impl<'a> Renderer<'a> {
                 Some(reference) if implemented => self.address(&reference.shape),
                 _ => "Shape::UNIT".to_owned(),
             };
-            let wrapper = operation.output.as_ref().and_then(|output| output.result_wrapper.as_deref());
+            let modelled = operation.output.as_ref().and_then(|output| output.result_wrapper.clone());
+            let also = self.service.also_query.as_ref().and(operation.output.as_ref());
+            let wrapper = modelled.or(also.map(|_| format!("{name}Result")));
             let codes = operation.errors.iter().map(|error| self.error_code(&error.shape));
             let errors: Vec<String> = codes.collect::<Result<_>>()?;
             writeln!(text, "Operation {{")?;
@@ -158,7 +185,7 @@ impl<'a> Renderer<'a> {
             writeln!(text, "message_key: {:?},", message.unwrap_or("message"))?;
             writeln!(text, "members: &[")?;
             for (member, reference) in shape.members.iter().filter(|(member, _)| !is_message(member)) {
-                writeln!(text, "{},", self.member(shape, member, reference)?)?;
+                writeln!(text, "{},", self.member(name, shape, member, reference)?)?;
             }
             writeln!(text, "],\n}},")?;
         }
@@ -312,19 +339,21 @@ impl<'a> Renderer<'a> {
             }
             "map" => {
                 let (key, value) = (held(&shape.key)?, held(&shape.value)?);
+                let also = self.service.also_query.as_ref().and_then(|query| query.maps.get(name));
+                let also = also.map(|[key, value]| (key.as_str(), value.as_str()));
                 format!(
                     "Kind::Map {{ key: {}, value: {}, key_name: {:?}, value_name: {:?}, flattened: {}, length: {bounds} }}",
                     self.address(&key.shape),
                     self.address(&value.shape),
-                    key.location_name.as_deref().unwrap_or("key"),
-                    value.location_name.as_deref().unwrap_or("value"),
+                    key.location_name.as_deref().or(also.map(|names| names.0)).unwrap_or("key"),
+                    value.location_name.as_deref().or(also.map(|names| names.1)).unwrap_or("value"),
                     shape.flattened,
                 )
             }
             "structure" => {
                 let mut members = String::new();
                 for (member, reference) in shape.members.iter() {
-                    write!(members, "{},", self.member(shape, member, reference)?)?;
+                    write!(members, "{},", self.member(name, shape, member, reference)?)?;
                 }
                 format!(
                     "Kind::Structure(Structure {{ members: &[{members}], payload: {:?}, union: {} }})",
@@ -336,7 +365,7 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    fn member(&self, parent: &Shape, name: &str, reference: &Reference) -> Result<String> {
+    fn member(&self, owner: &str, parent: &Shape, name: &str, reference: &Reference) -> Result<String> {
         let location = match reference.location.as_deref() {
             None if parent.payload.as_deref() == Some(name) || reference.eventpayload => "Payload",
             None => "Body",
@@ -351,6 +380,10 @@ impl<'a> Renderer<'a> {
         let mut text = format!("member({name:?}, Location::{location}, {})", self.address(&reference.shape));
         if let Some(wire_name) = reference.location_name.as_deref().filter(|wire_name| *wire_name != name) {
             write!(text, ".named({wire_name:?})")?;
+        }
+        let also = self.service.also_query.as_ref();
+        if let Some(other) = also.and_then(|query| query.members.get(&format!("{owner}.{name}"))) {
+            write!(text, ".in_query({other:?})")?;
         }
         if parent.required.iter().any(|required| required == name) {
             text.push_str(".required()");

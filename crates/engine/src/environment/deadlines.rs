@@ -10,6 +10,8 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(super) enum Due {
     /// The Init phase ends.
     Init,
+    /// What was initialised before should be restored.
+    Restore,
     /// The invocation ends.
     Invocation,
     /// The runtime should have asked for the next event.
@@ -20,9 +22,20 @@ pub(super) enum Due {
     Rest,
     /// The environment has waited too long for another invocation.
     Expiry,
+    /// The runtime or the extensions should have ended.
+    Shutdown,
 }
 
-const KINDS: [Due; 6] = [Due::Init, Due::Invocation, Due::Release, Due::Truncation, Due::Rest, Due::Expiry];
+const KINDS: [Due; 8] = [
+    Due::Init,
+    Due::Restore,
+    Due::Invocation,
+    Due::Release,
+    Due::Truncation,
+    Due::Rest,
+    Due::Expiry,
+    Due::Shutdown,
+];
 
 /// The moments that are set. Setting one on the invoke path is a store: the timer is moved only when it would ring too
 /// late, and one that rings too early is set again.

@@ -5,5 +5,5 @@ mod outcome;
 mod state;
 mod task;
 
-pub(crate) use state::{Answer, Refusal};
+pub(crate) use state::{Answer, ExtensionNumber, ExtensionSet, Refusal};
 pub(crate) use task::run;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::FunctionVersion;
 use uuid::Uuid;
 
-use super::state::{Answer, Death, Verdict};
+use super::state::{Answer, Death, ExtensionFailure, Verdict};
 use crate::isolation::Exit;
 use crate::logs::Status;
 use crate::runtime_api::Posted;
@@ -20,6 +20,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) exit: Option<Exit>,
     /// Why the runtime could not be started, or the machine failed.
     pub(super) fault: Option<&'a str>,
+    /// How the extension that failed ended.
+    pub(super) extension: Option<&'a str>,
     /// How large the response could have been.
     pub(super) bytes_max: usize,
 }
@@ -33,7 +35,7 @@ pub(super) struct Ruling {
 
 /// Lambda's answer to a verdict.
 pub(super) fn rule(verdict: Verdict, circumstances: Circumstances) -> Result<Ruling, InvokeError> {
-    let Circumstances { request_id, version, posted, exit, fault, bytes_max } = circumstances;
+    let Circumstances { request_id, version, posted, exit, fault, extension, bytes_max } = circumstances;
     let platform_error = |error_type: &str, message: &str| {
         let message = format!("RequestId: {request_id} Error: {message}");
         failed(error_type, error_object(error_type, &message))
@@ -64,6 +66,9 @@ pub(super) fn rule(verdict: Verdict, circumstances: Circumstances) -> Result<Rul
         Verdict::Died(Death::OutOfMemory) => {
             platform_error("Runtime.OutOfMemory", &exit_message(Some(Exit::Signal(SIGKILL))))
         }
+        Verdict::Extension(failure) => {
+            platform_error(extension_failure_type(failure), extension.unwrap_or("exit code 0"))
+        }
         Verdict::InvalidEntrypoint => platform_error(
             "Runtime.InvalidEntrypoint",
             fault.unwrap_or("the runtime has no program to start"),
@@ -82,6 +87,24 @@ pub(super) fn death_type(death: Death) -> &'static str {
     match death {
         Death::Exit => "Runtime.ExitError",
         Death::OutOfMemory => "Runtime.OutOfMemory",
+    }
+}
+
+/// An error type for how an extension failed.
+pub(super) fn extension_failure_type(failure: ExtensionFailure) -> &'static str {
+    match failure {
+        ExtensionFailure::Launch => "Extension.LaunchError",
+        ExtensionFailure::Init => "Extension.InitError",
+        ExtensionFailure::Exit => "Extension.ExitError",
+        ExtensionFailure::Crash => "Extension.Crash",
+    }
+}
+
+/// How an extension's process ended, in the words of its error.
+pub(super) fn extension_end(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("signal: {}", signal_name(signal)),
     }
 }
 
@@ -161,6 +184,7 @@ mod tests {
             posted: None,
             exit,
             fault,
+            extension: Some("exit code 3"),
             bytes_max: domain::limits::SYNC_RESPONSE_BYTES,
         };
         let ruling = rule(verdict, circumstances).unwrap();
@@ -205,6 +229,12 @@ mod tests {
             None,
             Some("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
             r#"{"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: 00000000-0000-0000-0000-000000000000 Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"}"#,
+        );
+        check(
+            Verdict::Extension(ExtensionFailure::Crash),
+            None,
+            None,
+            r#"{"errorType":"Extension.Crash","errorMessage":"RequestId: 00000000-0000-0000-0000-000000000000 Error: exit code 3"}"#,
         );
         check(
             Verdict::Answered(Answer::TooLarge),

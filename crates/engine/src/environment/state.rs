@@ -1,10 +1,17 @@
 //! The life of an execution environment, decided purely: `State::on(event) -> (State, Vec<Action>)`.
 //!
 //! No clock, no I/O, no payloads: [`super::task`] turns what happens into events and performs the actions in order.
-//! A call of the runtime is answered by exactly one of [`Action::Park`], [`Action::Stream`], [`Action::Accept`] and
-//! [`Action::Refuse`].
+//! A call of the runtime or of an extension is answered by exactly one of [`Action::Park`], [`Action::Stream`],
+//! [`Action::Accept`], [`Action::Refuse`] and [`Action::ParkExtension`]. What only extensions change is in
+//! [`extensions`]; how everything ends, in [`closing`].
+
+mod closing;
+mod extensions;
 
 use uuid::Uuid;
+
+pub use closing::{Grace, ShutdownReason, Stage};
+pub use extensions::{ExtensionFailure, ExtensionNumber, ExtensionSet, Extensions, Subscriptions};
 
 /// Where an environment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +19,17 @@ pub struct State {
     phase: Phase,
     /// The environment stops as soon as it is free.
     retiring: bool,
+    extensions: Extensions,
 }
 
 /// What an environment is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The Init phase: the runtime starts, for nobody in particular.
-    Starting,
+    /// The Init phase: extensions and the runtime start, for nobody in particular.
+    Starting {
+        /// How far they are.
+        boot: Boot,
+    },
     /// No runtime runs: its start failed, or it was reset. The next invocation starts it ("suppressed init").
     Vacant,
     /// The runtime is up and no invocation is there.
@@ -32,8 +43,8 @@ pub enum Phase {
     Awaiting {
         /// The invocation.
         id: Uuid,
-        /// The runtime has asked for events before.
-        initialised: bool,
+        /// How far the Init phase inside the invocation is, if there is one.
+        boot: Boot,
     },
     /// The runtime has the event.
     Running {
@@ -42,10 +53,12 @@ pub enum Phase {
         /// It has begun a response that the caller sees as it comes.
         streaming: bool,
     },
-    /// The invocation is answered; the runtime has yet to ask for another.
+    /// The invocation is answered; the runtime, or an extension, has yet to ask for another event.
     Responded {
         /// The invocation.
         id: Uuid,
+        /// The runtime has asked, and its call waits.
+        parked: bool,
     },
     /// The processes are being killed; `/tmp` stays.
     Resetting {
@@ -53,16 +66,54 @@ pub enum Phase {
         pending: Option<Uuid>,
         /// Placement already counts on this environment.
         offered: bool,
+        /// How far that is.
+        stage: Stage,
     },
-    /// The cell is being destroyed.
-    Stopping,
+    /// Everything ends, the cell last.
+    Stopping {
+        /// How far that is.
+        stage: Stage,
+    },
     /// Nothing is left.
     Stopped,
+}
+
+/// How far an Init phase is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// External extensions have yet to register; the runtime starts after them.
+    Extensions,
+    /// The runtime has started and not asked for an event yet.
+    Runtime,
+    /// The runtime's first call waits; an extension has yet to make its own.
+    Ready,
+    /// Done: the runtime has asked for events before.
+    Done,
 }
 
 /// What happens to an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// There is a cell, with these external extensions in its layers.
+    Acquired(ExtensionSet),
+    /// An extension registers.
+    ExtensionRegistered(ExtensionNumber, Subscriptions),
+    /// An extension asks for an event.
+    ExtensionNext(ExtensionNumber),
+    /// The connection of an extension's waiting call closed.
+    ExtensionNextDropped(ExtensionNumber),
+    /// An extension reports that it could not start.
+    ExtensionInitError(ExtensionNumber),
+    /// An extension reports that it is about to exit because of an error.
+    ExtensionExitError(ExtensionNumber),
+    /// An external extension could not be started.
+    ExtensionLaunchFailed(ExtensionNumber),
+    /// An external extension's process ended.
+    ExtensionExited(ExtensionNumber),
+    /// An extension subscribes to logs or telemetry.
+    Subscribe,
+    /// The runtime or the extensions have had their time to end.
+    ShutdownDue,
     /// The runtime could not be started.
     StartFailed(StartFailure),
     /// The runtime's process ended.
@@ -145,6 +196,8 @@ pub enum Verdict {
     TimedOut,
     /// The runtime died.
     Died(Death),
+    /// An extension failed, and the environment with it.
+    Extension(ExtensionFailure),
     /// There is no program to start.
     InvalidEntrypoint,
     /// The machine failed.
@@ -164,11 +217,13 @@ pub enum InitResult {
     Error,
     /// The runtime died.
     Died(Death),
+    /// An extension failed.
+    Extension(ExtensionFailure),
     /// There is no program to start.
     InvalidEntrypoint,
 }
 
-/// A call that the runtime may not make now.
+/// A call that the runtime, or an extension, may not make now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The invocation is not the one at hand.
@@ -184,13 +239,40 @@ pub enum Refusal {
     TooLarge,
     /// The response's mode does not exist.
     InvalidMode,
+    /// The extension is in no state for this call.
+    InvalidExtensionState {
+        /// The state's name in AWS's message.
+        from: &'static str,
+        /// The name of the state that the call leads to.
+        to: &'static str,
+    },
+    /// Extensions register before the runtime asks for its first event.
+    RegistrationClosed,
+    /// Extensions subscribe during the Init phase.
+    SubscriptionClosed,
 }
 
 /// What the task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start the runtime inside the invocation, at the speed of an Init phase.
+    /// Start the external extensions, at the speed of an Init phase.
+    StartExtensions,
+    /// Start the runtime, at the speed of an Init phase.
     Start,
+    /// Keep the extension's call for an event waiting.
+    ParkExtension(ExtensionNumber),
+    /// Give these extensions' waiting calls the invocation.
+    Announce(ExtensionSet),
+    /// The runtime has done its part of the Init phase or of the invocation; extensions have not.
+    RuntimeDone,
+    /// The invocation ended otherwise than its answer said.
+    Amend(Verdict),
+    /// Ask the runtime to end, within its grace.
+    Terminate(Grace),
+    /// Kill the runtime, not the extensions.
+    KillRuntime,
+    /// Give these extensions' waiting calls the end of the environment.
+    Shutdown(ExtensionSet, ShutdownReason),
     /// Keep the runtime's call for an event waiting.
     Park,
     /// Accept the runtime's call.
@@ -227,10 +309,14 @@ pub enum Action {
     Destroy,
 }
 
+/// The runtime waits for whatever comes.
+const PARKED: Phase = Phase::Idle { parked: true, frozen: false };
+
 impl State {
     /// An environment that has just been asked for.
     pub fn new() -> Self {
-        Self { phase: Phase::Starting, retiring: false }
+        let phase = Phase::Starting { boot: Boot::Extensions };
+        Self { phase, retiring: false, extensions: Extensions::default() }
     }
 
     /// What it is doing.
@@ -241,15 +327,29 @@ impl State {
     /// The invocation it has, answered or not.
     pub fn invocation(self) -> Option<Uuid> {
         match self.phase {
-            Phase::Awaiting { id, .. } | Phase::Running { id, .. } | Phase::Responded { id } => Some(id),
+            Phase::Awaiting { id, .. } | Phase::Running { id, .. } | Phase::Responded { id, .. } => Some(id),
             Phase::Resetting { pending, .. } => pending,
-            Phase::Starting | Phase::Vacant | Phase::Idle { .. } | Phase::Stopping | Phase::Stopped => None,
+            Phase::Starting { .. }
+            | Phase::Vacant
+            | Phase::Idle { .. }
+            | Phase::Stopping { .. }
+            | Phase::Stopped => None,
         }
     }
 
     /// Decides what follows from an event.
     pub fn on(self, event: Event) -> (Self, Vec<Action>) {
         match event {
+            Event::Acquired(external) => self.acquired(external),
+            Event::ExtensionRegistered(extension, events) => self.extension_registered(extension, events),
+            Event::ExtensionNext(extension) => self.extension_next(extension),
+            Event::ExtensionNextDropped(extension) => self.extension_next_dropped(extension),
+            Event::ExtensionInitError(extension) => self.extension_init_error(extension),
+            Event::ExtensionExitError(extension) => self.extension_exit_error(extension),
+            Event::ExtensionLaunchFailed(_) => self.extension_failed(ExtensionFailure::Launch, vec![]),
+            Event::ExtensionExited(extension) => self.extension_exited(extension),
+            Event::Subscribe => self.subscribe(),
+            Event::ShutdownDue => self.shutdown_due(),
             Event::Next => self.next(),
             Event::NextDropped => self.next_dropped(),
             Event::Response(id, answer) => self.response(id, answer),
@@ -284,22 +384,68 @@ impl State {
     }
 
     fn next(self) -> (Self, Vec<Action>) {
-        const PARKED: Phase = Phase::Idle { parked: true, frozen: false };
         match self.phase {
-            Phase::Starting => self
-                .free(PARKED, vec![Action::Park, Action::ReportInit(InitResult::Success), Action::LimitCpu]),
-            Phase::Responded { .. } => self.free(PARKED, vec![Action::Park, Action::Settle]),
-            Phase::Awaiting { id, initialised } => {
-                let mut actions = vec![Action::Park, Action::Deliver(id)];
-                if !initialised {
-                    actions.push(Action::LimitCpu);
-                }
-                (self.to(Phase::Running { id, streaming: false }), actions)
+            Phase::Starting { boot: Boot::Runtime } => {
+                self.runtime_done(Phase::Starting { boot: Boot::Ready })
+            }
+            Phase::Awaiting { id, boot: Boot::Runtime } => {
+                self.runtime_done(Phase::Awaiting { id, boot: Boot::Ready })
+            }
+            Phase::Responded { id, parked: false } => {
+                self.runtime_done(Phase::Responded { id, parked: true })
+            }
+            Phase::Awaiting { id, boot: Boot::Done } => {
+                (self.to(Phase::Running { id, streaming: false }), vec![Action::Park, Action::Deliver(id)])
             }
             // Placement already has it in its list; only the call had gone.
             Phase::Idle { parked: false, .. } => (self.to(PARKED), vec![Action::Park]),
             _ => (self, vec![self.wrong_state("Ready")]),
         }
+    }
+
+    /// The runtime has done its part of `phase`. If that is not all, it is said.
+    fn runtime_done(self, phase: Phase) -> (Self, Vec<Action>) {
+        let (state, mut actions) = self.to(phase).advance(vec![Action::Park]);
+        if state.phase == phase {
+            actions.push(Action::RuntimeDone);
+        }
+        (state, actions)
+    }
+
+    /// Goes on as soon as nobody is missing: the runtime after the external extensions, the invocation after the Init
+    /// phase, and the next one after this one.
+    fn advance(self, mut actions: Vec<Action>) -> (Self, Vec<Action>) {
+        match self.phase {
+            Phase::Starting { boot: Boot::Extensions } if self.extensions.are_registered() => {
+                actions.push(Action::Start);
+                (self.to(Phase::Starting { boot: Boot::Runtime }), actions)
+            }
+            Phase::Awaiting { id, boot: Boot::Extensions } if self.extensions.are_registered() => {
+                actions.push(Action::Start);
+                (self.to(Phase::Awaiting { id, boot: Boot::Runtime }), actions)
+            }
+            Phase::Starting { boot: Boot::Ready } if self.extensions.are_done() => {
+                actions.extend([Action::ReportInit(InitResult::Success), Action::LimitCpu]);
+                self.free(PARKED, actions)
+            }
+            Phase::Awaiting { id, boot: Boot::Ready } if self.extensions.are_done() => {
+                let (state, mut actions) = self.deliver(id, actions);
+                actions.push(Action::LimitCpu);
+                (state, actions)
+            }
+            Phase::Responded { parked: true, .. } if self.extensions.are_done() => {
+                actions.push(Action::Settle);
+                self.free(PARKED, actions)
+            }
+            _ => (self, actions),
+        }
+    }
+
+    /// The event goes to the runtime, and news of it to the extensions that want them.
+    fn deliver(mut self, id: Uuid, mut actions: Vec<Action>) -> (Self, Vec<Action>) {
+        actions.push(Action::Deliver(id));
+        actions.extend(self.extensions.announce());
+        (self.to(Phase::Running { id, streaming: false }), actions)
     }
 
     fn next_dropped(self) -> (Self, Vec<Action>) {
@@ -310,7 +456,17 @@ impl State {
             }
             // The event went to a connection that was already closing: the runtime asks again, or it dies.
             Phase::Running { id, streaming: false } => {
-                (self.to(Phase::Awaiting { id, initialised: true }), vec![])
+                (self.to(Phase::Awaiting { id, boot: Boot::Done }), vec![])
+            }
+            // An extension still has something to do; the runtime asks again meanwhile.
+            Phase::Starting { boot: Boot::Ready } => {
+                (self.to(Phase::Starting { boot: Boot::Runtime }), vec![])
+            }
+            Phase::Awaiting { id, boot: Boot::Ready } => {
+                (self.to(Phase::Awaiting { id, boot: Boot::Runtime }), vec![])
+            }
+            Phase::Responded { id, parked: true } => {
+                (self.to(Phase::Responded { id, parked: false }), vec![])
             }
             _ => (self, vec![]),
         }
@@ -323,8 +479,8 @@ impl State {
             Phase::Running { id, streaming: true } if posted == Some(id) => {
                 (self, vec![self.wrong_state(to)])
             }
-            Phase::Responded { id } if posted == Some(id) => (self, vec![self.wrong_state(to)]),
-            Phase::Starting => (self, vec![self.wrong_state(to)]),
+            Phase::Responded { id, .. } if posted == Some(id) => (self, vec![self.wrong_state(to)]),
+            Phase::Starting { .. } => (self, vec![self.wrong_state(to)]),
             _ => (self, vec![Action::Refuse(Refusal::InvalidRequestId)]),
         }
     }
@@ -335,7 +491,8 @@ impl State {
             Answer::TooLarge => Action::Refuse(Refusal::TooLarge),
             Answer::InvalidMode => Action::Refuse(Refusal::InvalidMode),
         };
-        (self.to(Phase::Responded { id }), vec![reply, Action::Answer(id, Verdict::Answered(answer))])
+        let responded = Phase::Responded { id, parked: false };
+        (self.to(responded), vec![reply, Action::Answer(id, Verdict::Answered(answer))])
     }
 
     fn stream_begun(self, posted: Option<Uuid>) -> (Self, Vec<Action>) {
@@ -356,41 +513,60 @@ impl State {
 
     fn init_error(self) -> (Self, Vec<Action>) {
         match self.phase {
-            Phase::Starting => self.reset(vec![Action::Accept, Action::ReportInit(InitResult::Error)]),
-            Phase::Awaiting { id, initialised: false } => {
-                self.reset(vec![Action::Accept, Action::Answer(id, Verdict::InitError), Action::Settle])
-            }
+            Phase::Starting { boot: Boot::Runtime } => self
+                .reset(vec![Action::Accept, Action::ReportInit(InitResult::Error)], ShutdownReason::Failure),
+            Phase::Awaiting { id, boot: Boot::Runtime } => self.reset(
+                vec![Action::Accept, Action::Answer(id, Verdict::InitError), Action::Settle],
+                ShutdownReason::Failure,
+            ),
             _ => (self, vec![self.wrong_state("InitError")]),
         }
     }
 
-    fn assigned(self, id: Uuid) -> (Self, Vec<Action>) {
+    fn assigned(mut self, id: Uuid) -> (Self, Vec<Action>) {
         match self.phase {
             Phase::Idle { parked: true, frozen } => {
-                let mut actions = if frozen { vec![Action::Thaw] } else { vec![] };
-                actions.push(Action::Deliver(id));
-                (self.to(Phase::Running { id, streaming: false }), actions)
+                self.deliver(id, if frozen { vec![Action::Thaw] } else { vec![] })
             }
-            Phase::Idle { parked: false, .. } => (self.to(Phase::Awaiting { id, initialised: true }), vec![]),
-            Phase::Vacant => (self.to(Phase::Awaiting { id, initialised: false }), vec![Action::Start]),
-            Phase::Resetting { pending: None, .. } => {
-                (self.to(Phase::Resetting { pending: Some(id), offered: true }), vec![])
+            Phase::Idle { parked: false, .. } => {
+                let actions = self.extensions.announce().into_iter().collect();
+                (self.to(Phase::Awaiting { id, boot: Boot::Done }), actions)
+            }
+            Phase::Vacant => self.boot(id),
+            Phase::Resetting { pending: None, stage, .. } => {
+                // Who waits for an invocation is not kept waiting by extensions that take their leave.
+                let actions = if stage == Stage::Ending { vec![] } else { vec![Action::Kill] };
+                let resetting = Phase::Resetting { pending: Some(id), offered: true, stage: Stage::Ending };
+                (self.to(resetting), actions)
             }
             // Placement assigns only to environments that offered themselves; whatever comes here must not be lost.
             _ => (self, vec![Action::Answer(id, Verdict::Broken)]),
         }
     }
 
+    /// Starts everything afresh, inside the invocation.
+    fn boot(mut self, id: Uuid) -> (Self, Vec<Action>) {
+        self.extensions.restart();
+        let (boot, action) = self.extensions.first_step();
+        (self.to(Phase::Awaiting { id, boot }), vec![action])
+    }
+
     fn start_failed(self, failure: StartFailure) -> (Self, Vec<Action>) {
-        match (self.phase, failure) {
-            (Phase::Starting, StartFailure::Machine) => {
-                (self.to(Phase::Stopping), vec![Action::Abandon, Action::Destroy])
+        let vacate = |actions| {
+            if self.extensions.have_processes() {
+                return self.reset(actions, ShutdownReason::Failure);
             }
-            (Phase::Starting, StartFailure::Entrypoint) => {
-                self.free(Phase::Vacant, vec![Action::ReportInit(InitResult::InvalidEntrypoint)])
+            self.free(Phase::Vacant, actions)
+        };
+        match (self.phase, failure) {
+            (Phase::Starting { .. }, StartFailure::Machine) => {
+                (self.to(Phase::Stopping { stage: Stage::Ending }), vec![Action::Abandon, Action::Destroy])
+            }
+            (Phase::Starting { .. }, StartFailure::Entrypoint) => {
+                vacate(vec![Action::ReportInit(InitResult::InvalidEntrypoint)])
             }
             (Phase::Awaiting { id, .. }, StartFailure::Entrypoint) => {
-                self.free(Phase::Vacant, vec![Action::Answer(id, Verdict::InvalidEntrypoint), Action::Settle])
+                vacate(vec![Action::Answer(id, Verdict::InvalidEntrypoint), Action::Settle])
             }
             (_, StartFailure::Machine) => self.ended(Verdict::Broken),
             _ => (self, vec![]),
@@ -399,36 +575,39 @@ impl State {
 
     fn exited(self, death: Death) -> (Self, Vec<Action>) {
         match self.phase {
-            Phase::Starting => self.reset(vec![Action::ReportInit(InitResult::Died(death))]),
-            Phase::Awaiting { id, .. } | Phase::Running { id, .. } => {
-                self.reset(vec![Action::Answer(id, Verdict::Died(death)), Action::Settle])
+            Phase::Starting { .. } => {
+                self.reset(vec![Action::ReportInit(InitResult::Died(death))], ShutdownReason::Failure)
             }
-            Phase::Responded { .. } => self.reset(vec![Action::Settle]),
-            Phase::Idle { frozen, .. } => {
-                let mut actions = if frozen { vec![Action::Thaw] } else { vec![] };
-                actions.push(Action::Kill);
-                (self.to(Phase::Resetting { pending: None, offered: true }), actions)
-            }
+            Phase::Awaiting { id, .. } | Phase::Running { id, .. } => self.reset(
+                vec![Action::Answer(id, Verdict::Died(death)), Action::Settle],
+                ShutdownReason::Failure,
+            ),
+            Phase::Responded { .. } => self.reset(vec![Action::Settle], ShutdownReason::Failure),
+            Phase::Idle { frozen, .. } => self.reset_idle(frozen),
+            Phase::Stopping { stage: Stage::Terminating } => self.runtime_gone(vec![]),
             _ => (self, vec![]),
         }
     }
 
     fn init_timed_out(self) -> (Self, Vec<Action>) {
         match self.phase {
-            Phase::Starting => self.reset(vec![Action::ReportInit(InitResult::TimedOut)]),
+            Phase::Starting { .. } => {
+                self.reset(vec![Action::ReportInit(InitResult::TimedOut)], ShutdownReason::Timeout)
+            }
             _ => (self, vec![]),
         }
     }
 
     fn timed_out(self, late: Uuid) -> (Self, Vec<Action>) {
         match self.phase {
-            Phase::Awaiting { id, .. } | Phase::Running { id, .. } if id == late => {
-                self.reset(vec![Action::Answer(id, Verdict::TimedOut), Action::Settle])
+            Phase::Awaiting { id, .. } | Phase::Running { id, .. } if id == late => self
+                .reset(vec![Action::Answer(id, Verdict::TimedOut), Action::Settle], ShutdownReason::Timeout),
+            // The function's time covers everything until the runtime and the extensions ask for the next event.
+            Phase::Responded { id, .. } if id == late => {
+                self.reset(vec![Action::Amend(Verdict::TimedOut), Action::Settle], ShutdownReason::Timeout)
             }
-            // The function's time covers everything until the runtime asks for the next event.
-            Phase::Responded { id } if id == late => self.reset(vec![Action::Settle]),
-            Phase::Resetting { pending: Some(id), .. } if id == late => (
-                self.to(Phase::Resetting { pending: None, offered: false }),
+            Phase::Resetting { pending: Some(id), stage, .. } if id == late => (
+                self.to(Phase::Resetting { pending: None, offered: false, stage }),
                 vec![Action::Answer(id, Verdict::TimedOut), Action::Settle],
             ),
             _ => (self, vec![]),
@@ -437,10 +616,8 @@ impl State {
 
     fn killed(self) -> (Self, Vec<Action>) {
         match self.phase {
-            Phase::Resetting { pending: Some(id), .. } => {
-                (self.to(Phase::Awaiting { id, initialised: false }), vec![Action::Start])
-            }
-            Phase::Resetting { pending: None, offered: true } if !self.retiring => {
+            Phase::Resetting { pending: Some(id), .. } => self.boot(id),
+            Phase::Resetting { pending: None, offered: true, .. } if !self.retiring => {
                 (self.to(Phase::Vacant), vec![])
             }
             Phase::Resetting { pending: None, .. } => self.free(Phase::Vacant, vec![]),
@@ -448,62 +625,13 @@ impl State {
         }
     }
 
-    fn retire(self) -> (Self, Vec<Action>) {
-        match self.phase {
-            Phase::Idle { .. } | Phase::Vacant => {
-                (self.to(Phase::Stopping), vec![Action::Leave, Action::Destroy])
-            }
-            Phase::Stopping | Phase::Stopped => (self, vec![]),
-            _ => (Self { retiring: true, ..self }, vec![]),
-        }
-    }
-
-    fn destroyed(self) -> (Self, Vec<Action>) {
-        match self.phase {
-            Phase::Stopping => (self.to(Phase::Stopped), vec![]),
-            _ => (self, vec![]),
-        }
-    }
-
-    /// Everything stops now; an invocation that has no answer yet gets this one.
-    fn ended(self, verdict: Verdict) -> (Self, Vec<Action>) {
-        let mut actions = match self.phase {
-            Phase::Stopping | Phase::Stopped => return (self, vec![]),
-            Phase::Awaiting { id, .. }
-            | Phase::Running { id, .. }
-            | Phase::Resetting { pending: Some(id), .. } => {
-                vec![Action::Answer(id, verdict), Action::Settle]
-            }
-            Phase::Responded { .. } => vec![Action::Settle],
-            _ => vec![],
-        };
-        actions.extend([Action::Leave, Action::Destroy]);
-        (self.to(Phase::Stopping), actions)
-    }
-
-    /// The environment is free, in `phase`, after `actions`.
-    fn free(self, phase: Phase, mut actions: Vec<Action>) -> (Self, Vec<Action>) {
-        if self.retiring {
-            actions.extend([Action::Leave, Action::Destroy]);
-            return (self.to(Phase::Stopping), actions);
-        }
-        actions.push(Action::Offer);
-        (self.to(phase), actions)
-    }
-
-    /// The processes go, the cell stays.
-    fn reset(self, mut actions: Vec<Action>) -> (Self, Vec<Action>) {
-        actions.push(Action::Kill);
-        (self.to(Phase::Resetting { pending: None, offered: false }), actions)
-    }
-
     fn wrong_state(self, to: &'static str) -> Action {
         let from = match self.phase {
-            Phase::Starting | Phase::Awaiting { .. } => "Started",
+            Phase::Starting { .. } | Phase::Awaiting { .. } => "Started",
             Phase::Idle { .. } => "Ready",
             Phase::Running { .. } => "Running",
             Phase::Responded { .. } => "ResponseSent",
-            Phase::Vacant | Phase::Resetting { .. } | Phase::Stopping | Phase::Stopped => "Exited",
+            Phase::Vacant | Phase::Resetting { .. } | Phase::Stopping { .. } | Phase::Stopped => "Exited",
         };
         Action::Refuse(Refusal::InvalidStateTransition { from, to })
     }

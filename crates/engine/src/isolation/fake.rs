@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{BoxFuture, Cell, Cpu, Exit, Fault, Isolation, Process, StartError, Usage};
+use super::{BoxFuture, Cell, Cpu, Dialer, Exit, Fault, Isolation, LaunchError, Process, StartError, Usage};
 
 /// What the fake runtime does, from its start to its end.
 pub type Script = Arc<dyn Fn(Inside) -> BoxFuture<'static, Exit> + Send + Sync>;
@@ -25,6 +25,7 @@ pub type Script = Arc<dyn Fn(Inside) -> BoxFuture<'static, Exit> + Send + Sync>;
 #[derive(Clone)]
 pub struct Fake {
     script: Script,
+    extensions: Arc<Vec<(String, Script)>>,
     counts: Arc<Counts>,
 }
 
@@ -62,7 +63,26 @@ impl Fake {
             available_memory_mib: AtomicU64::new(u64::MAX / 2),
             oom_kills: AtomicU64::new(0),
         };
-        Self { script: Arc::new(move |inside| Box::pin(script(inside))), counts: Arc::new(counts) }
+        Self {
+            script: Arc::new(move |inside| Box::pin(script(inside))),
+            extensions: Arc::default(),
+            counts: Arc::new(counts),
+        }
+    }
+
+    /// With an external extension that does this.
+    #[must_use]
+    pub fn with_extension<F>(
+        mut self,
+        name: &str,
+        script: impl Fn(Inside) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Exit> + Send + 'static,
+    {
+        let extension: (String, Script) = (name.to_owned(), Arc::new(move |inside| Box::pin(script(inside))));
+        Arc::make_mut(&mut self.extensions).push(extension);
+        self
     }
 
     /// Every runtime answers each event with itself.
@@ -94,6 +114,8 @@ impl Isolation for Fake {
             self.counts.cells.fetch_add(1, Ordering::SeqCst);
             Ok(Box::new(FakeCell {
                 script: Arc::clone(&self.script),
+                names: self.extensions.iter().map(|(name, _)| name.clone()).collect(),
+                extensions: Arc::clone(&self.extensions),
                 counts: Arc::clone(&self.counts),
                 address,
                 listener: Arc::new(listener),
@@ -110,10 +132,12 @@ impl Isolation for Fake {
 
 struct FakeCell {
     script: Script,
+    names: Vec<String>,
+    extensions: Arc<Vec<(String, Script)>>,
     counts: Arc<Counts>,
     address: String,
     listener: Arc<TcpListener>,
-    running: Mutex<Option<tokio::task::AbortHandle>>,
+    running: Mutex<Vec<tokio::task::AbortHandle>>,
     notes: Notes,
 }
 
@@ -122,9 +146,39 @@ pub type Notes = Arc<Mutex<BTreeMap<String, String>>>;
 
 impl FakeCell {
     fn abort(&self) {
-        if let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        for running in self.running.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             running.abort();
         }
+    }
+
+    fn run(&self, script: &Script, mut variables: BTreeMap<String, String>) -> std::io::Result<Process> {
+        let ((out_sender, stdout), (err_sender, stderr)) = (pipe::pipe()?, pipe::pipe()?);
+        let (ended, exit) = oneshot::channel();
+        variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), self.address.clone());
+        let terminated = Arc::new(tokio::sync::Notify::new());
+        let inside = Inside {
+            variables,
+            notes: Arc::clone(&self.notes),
+            terminated: Arc::clone(&terminated),
+            stdout: Arc::new(out_sender),
+            stderr: Arc::new(err_sender),
+        };
+        let script = script(inside);
+        let task = tokio::spawn(async move {
+            let _ = ended.send(script.await);
+        });
+        let running = task.abort_handle();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(running.clone());
+        // An aborted script was killed.
+        let exited = Box::pin(async move { exit.await.unwrap_or(Exit::Signal(9)) });
+        let signal = Box::new(move |signal| {
+            match signal {
+                9 => running.abort(),
+                _ => terminated.notify_one(),
+            }
+            Box::pin(async { Ok(()) }) as BoxFuture<'static, Result<(), Fault>>
+        });
+        Ok(Process { stdout, stderr, exited, signal })
     }
 }
 
@@ -137,31 +191,38 @@ impl Cell for FakeCell {
         Arc::clone(&self.listener)
     }
 
-    fn start(
-        &mut self,
-        mut variables: BTreeMap<String, String>,
-    ) -> BoxFuture<'_, Result<Process, StartError>> {
+    fn start(&mut self, variables: BTreeMap<String, String>) -> BoxFuture<'_, Result<Process, StartError>> {
         Box::pin(async move {
             self.counts.starts.fetch_add(1, Ordering::SeqCst);
-            let pipe = || pipe::pipe().map_err(|error| StartError::Fault(Fault(error.to_string())));
-            let ((out_sender, stdout), (err_sender, stderr)) = (pipe()?, pipe()?);
-            let (ended, exit) = oneshot::channel();
-            variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), self.address.clone());
-            let inside = Inside {
-                variables,
-                notes: Arc::clone(&self.notes),
-                stdout: Arc::new(out_sender),
-                stderr: Arc::new(err_sender),
-            };
-            let script = (self.script)(inside);
-            let task = tokio::spawn(async move {
-                let _ = ended.send(script.await);
-            });
-            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-            // An aborted script was killed.
-            let exited = Box::pin(async move { exit.await.unwrap_or(Exit::Signal(9)) });
-            Ok(Process { stdout, stderr, exited })
+            self.run(&self.script, variables).map_err(|error| StartError::Fault(Fault(error.to_string())))
         })
+    }
+
+    fn extensions(&self) -> &[String] {
+        &self.names
+    }
+
+    fn start_extension(
+        &self,
+        name: &str,
+        variables: BTreeMap<String, String>,
+    ) -> BoxFuture<'_, Result<Process, LaunchError>> {
+        let found = self.extensions.iter().find(|(known, _)| known == name);
+        let launch = |kind, why: &str| LaunchError { kind, why: why.to_owned() };
+        let started = match found {
+            Some((name, _)) if name.starts_with("unlaunchable") => {
+                Err(launch("PermissionDenied", "it may not be executed"))
+            }
+            Some((_, script)) => {
+                self.run(script, variables).map_err(|error| launch("UnknownError", &error.to_string()))
+            }
+            None => Err(launch("UnknownError", "no such extension")),
+        };
+        Box::pin(async move { started })
+    }
+
+    fn dialer(&self) -> Dialer {
+        Arc::new(|port| Box::pin(TcpStream::connect(("127.0.0.1", port))))
     }
 
     fn set_cpu(&self, _cpu: Cpu) -> Result<(), Fault> {
@@ -211,6 +272,8 @@ pub struct Inside {
     pub variables: BTreeMap<String, String>,
     /// What a former start in the same cell left behind.
     pub notes: Notes,
+    /// Told when the process is asked to end (SIGTERM).
+    pub terminated: Arc<tokio::sync::Notify>,
     stdout: Arc<pipe::Sender>,
     stderr: Arc<pipe::Sender>,
 }
@@ -390,5 +453,7 @@ pub fn version(name: &str) -> FunctionVersion {
             system_level: None,
         },
         tracing: TracingMode::PassThrough,
+        snap_start: false,
+        per_tenant: false,
     }
 }

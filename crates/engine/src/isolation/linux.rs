@@ -5,6 +5,7 @@
 
 mod cell;
 mod demand;
+mod peak;
 mod pool;
 mod stem;
 
@@ -123,6 +124,7 @@ impl Linux {
     async fn cell(&self, version: &FunctionVersion) -> Result<LinuxCell, StartError> {
         let serving = self.serving(version)?;
         let kind = self.kind(version, &serving);
+        let starting = self.pool.starting();
         let ((task, opt), spare) =
             tokio::try_join!(self.code(version), async { Ok(self.pool.take(kind, &serving).await?) })?;
         let limits = self.limits(version);
@@ -141,7 +143,10 @@ impl Linux {
             handler: version.handler.clone(),
             command: serving.command_for(version),
             entrypoint: entrypoint(&serving, &task, opt.as_deref()),
+            extensions: opt.as_deref().map(extensions).unwrap_or_default(),
             limits,
+            peak: std::sync::Mutex::default(),
+            starting: std::sync::Mutex::new(Some(starting)),
         })
     }
 
@@ -247,6 +252,18 @@ fn entrypoint(serving: &Serving, task: &Path, opt: Option<&Path>) -> Option<Resu
     };
     let found = candidates.iter().find(exists).map(|found| (*found).to_owned());
     Some(found.ok_or_else(|| format!("Couldn't find valid bootstrap(s): [{}]", candidates.join(" "))))
+}
+
+/// The external extensions in the layers: every file of one directory, in the order of their names.
+fn extensions(opt: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(opt.join("extensions")) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
 }
 
 fn fault(error: impl std::error::Error) -> Fault {

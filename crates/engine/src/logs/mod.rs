@@ -9,4 +9,4 @@ mod platform;
 pub(crate) use journal::Journal;
 pub(crate) use level::is_wanted;
 pub(crate) use output::Output;
-pub(crate) use platform::{InitReport, Phase, Platform, Report, Status};
+pub(crate) use platform::{Event as Said, InitReport, InitStart, Phase, Platform, Report, Span, Status};

@@ -1,5 +1,7 @@
-//! The platform's own lines: START, END, REPORT, INIT_START and INIT_REPORT, as text or as JSON.
+//! What the platform says about an environment: START, END, REPORT and the like, as lines of text, as lines of JSON, and
+//! as records for those who subscribed to them.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html>
+//! <https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html>
 
 use std::time::Duration;
 
@@ -7,13 +9,55 @@ use domain::{FunctionVersion, LogFormat, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::Initialization;
+use crate::telemetry::{Api, Kind};
+use crate::trace;
+
 /// How a function's platform lines look, and which of them are wanted.
 pub(crate) struct Platform {
     format: LogFormat,
     level: Level,
+    initialization: Initialization,
     function: String,
     version: String,
+    function_arn: String,
     memory_mib: u32,
+}
+
+/// Something that the platform says.
+#[derive(Clone, Copy)]
+pub(crate) enum Event<'a> {
+    /// Extensions and the runtime start.
+    InitStart(&'a InitStart<'a>),
+    /// The runtime has done its part of the Init phase.
+    InitRuntimeDone(&'a InitReport<'a>),
+    /// Everything is up, or is not going to be.
+    InitReport(&'a InitReport<'a>),
+    /// An environment that was initialised before is wanted.
+    RestoreStart(&'a InitStart<'a>),
+    /// The runtime has done its part of that.
+    RestoreRuntimeDone(&'a InitReport<'a>),
+    /// It is there, or is not going to be.
+    RestoreReport(&'a InitReport<'a>),
+    /// The event goes to the function.
+    Start { request_id: Uuid, tenant: Option<&'a str>, trace: Option<&'a str> },
+    /// The runtime has done its part of the invocation.
+    RuntimeDone(&'a Report<'a>),
+    /// What the invocation cost.
+    Report(&'a Report<'a>),
+    /// How an extension stands at the end of an Init phase.
+    Extension { name: &'a str, state: &'a str, events: &'a [&'static str], error_type: Option<&'a str> },
+    /// An extension has subscribed.
+    Subscribed { name: &'a str, api: Api, kinds: &'a [Kind] },
+}
+
+/// What the Init phase starts with.
+pub(crate) struct InitStart<'a> {
+    pub(crate) phase: Phase,
+    pub(crate) runtime: &'a str,
+    pub(crate) runtime_arn: &'a str,
+    /// The environment's log stream, which names it.
+    pub(crate) instance: &'a str,
 }
 
 /// `SystemLogLevel`.
@@ -51,9 +95,23 @@ pub(crate) struct Report<'a> {
     pub(crate) request_id: Uuid,
     pub(crate) duration: Duration,
     pub(crate) init: Option<Duration>,
+    pub(crate) restore: Option<Duration>,
     pub(crate) memory_bytes_max: u64,
     pub(crate) produced_bytes: usize,
     pub(crate) status: &'a Status,
+    /// The trace header that the function got.
+    pub(crate) trace: Option<&'a str>,
+    pub(crate) spans: &'a [Span],
+    /// Whose environment it is, where environments are kept apart.
+    pub(crate) tenant: Option<&'a str>,
+}
+
+/// A part of an invocation's time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) name: &'static str,
+    pub(crate) start: Timestamp,
+    pub(crate) duration: Duration,
 }
 
 /// What INIT_REPORT says.
@@ -64,7 +122,7 @@ pub(crate) struct InitReport<'a> {
 }
 
 impl Platform {
-    pub(crate) fn new(version: &FunctionVersion) -> Self {
+    pub(crate) fn new(version: &FunctionVersion, initialization: Initialization) -> Self {
         let level = match version.logging.system_level.as_deref() {
             Some("DEBUG") => Level::Debug,
             Some("WARN") => Level::Warn,
@@ -73,177 +131,299 @@ impl Platform {
         Self {
             format: version.logging.format,
             level,
+            initialization,
             function: version.name.to_string(),
             version: version.version.to_string(),
+            function_arn: version.function_arn(),
             memory_mib: version.memory_mib,
         }
     }
 
-    /// The runtime starts.
-    pub(crate) fn init_start(
-        &self,
-        at: Timestamp,
-        phase: Phase,
-        runtime: &str,
-        runtime_arn: &str,
-    ) -> Option<String> {
+    /// The lines of the log that say it.
+    pub(crate) fn lines(&self, at: Timestamp, event: Event<'_>, mut line: impl FnMut(String)) {
         match self.format {
-            LogFormat::Text => {
-                Some(format!("INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {runtime_arn}"))
+            LogFormat::Text => self.text(event, line),
+            LogFormat::Json if self.level_of(event) >= self.level => {
+                let (kind, record) = self.record(event);
+                // In Lambda's order, for those who read it with their eyes.
+                let time = jiff::Timestamp::from_millisecond(at.epoch_ms()).unwrap_or_default();
+                line(format!(r#"{{"time":"{time:.3}","type":"{kind}","record":{record}}}"#));
             }
-            LogFormat::Json => self.json(at, Level::Info, "platform.initStart", || {
+            LogFormat::Json => {}
+        }
+    }
+
+    fn text(&self, event: Event<'_>, mut line: impl FnMut(String)) {
+        match event {
+            Event::InitStart(start) => line(format!(
+                "INIT_START Runtime Version: {}\tRuntime Version ARN: {}",
+                start.runtime, start.runtime_arn
+            )),
+            // A success is worth a line only where no REPORT will tell of it.
+            Event::InitReport(report) if *report.status != Status::Success || self.is_ahead() => {
+                let duration = two_decimals(report.duration);
+                let mut text =
+                    format!("INIT_REPORT Init Duration: {duration} ms\tPhase: {}", report.phase.name());
+                report.status.append(&mut text);
+                line(text);
+            }
+            Event::InitReport(_) | Event::InitRuntimeDone(_) | Event::RuntimeDone(_) => {}
+            Event::RestoreStart(start) => line(format!(
+                "RESTORE_START Runtime Version: {}\tRuntime Version ARN: {}",
+                start.runtime, start.runtime_arn
+            )),
+            Event::RestoreRuntimeDone(_) => {}
+            Event::RestoreReport(report) => {
+                let mut text =
+                    format!("RESTORE_REPORT Restore Duration: {} ms", two_decimals(report.duration));
+                report.status.append(&mut text);
+                line(text);
+            }
+            Event::Start { request_id, tenant, .. } => {
+                let mut text = format!("START RequestId: {request_id} Version: {}", self.version);
+                if let Some(tenant) = tenant {
+                    text.extend(["\tTenantId: ", tenant]);
+                }
+                line(text);
+            }
+            Event::Report(report) => {
+                line(format!("END RequestId: {}", report.request_id));
+                line(self.report(report));
+            }
+            Event::Extension { name, state, events, error_type } => {
+                let mut text =
+                    format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]", events.join(","));
+                if let Some(error_type) = error_type {
+                    text += &format!("\tError Type: {error_type}");
+                }
+                line(text);
+            }
+            Event::Subscribed { name, api, kinds } => {
+                let word = if api == Api::Telemetry { "TELEMETRY" } else { "LOGS" };
+                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.title()).collect();
+                line(format!("{word}\tName: {name}\tState: Subscribed\tTypes: [{}]", kinds.join(", ")));
+            }
+        }
+    }
+
+    fn report(&self, report: &Report) -> String {
+        let mut line = format!(
+            "REPORT RequestId: {}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB",
+            report.request_id,
+            two_decimals(report.duration),
+            report.billed_ms(),
+            self.memory_mib,
+            report.used_mb(),
+        );
+        if let Some(init) = report.init {
+            line += &format!("\tInit Duration: {} ms", two_decimals(init));
+        }
+        if let Some(restore) = report.restore {
+            line += &format!(
+                "\tRestore Duration: {} ms\tBilled Restore Duration: {} ms",
+                two_decimals(restore),
+                whole_ms(restore)
+            );
+        }
+        match report.status {
+            Status::Success | Status::FunctionError(_) => line.push('\t'),
+            status => status.append(&mut line),
+        }
+        if let Some(traced) = report.trace.and_then(trace::sampled) {
+            line +=
+                &format!("\nXRAY TraceId: {}\tSegmentId: {}\tSampled: true\t", traced.root, traced.parent);
+        }
+        line
+    }
+
+    /// The event's type and its record.
+    pub(crate) fn record(&self, event: Event<'_>) -> (&'static str, Value) {
+        match event {
+            Event::InitStart(start) => (
+                "platform.initStart",
                 json!({
-                    "initializationType": "on-demand",
-                    "phase": phase.name(),
-                    "runtimeVersion": runtime,
-                    "runtimeVersionArn": runtime_arn,
+                    "initializationType": self.initialization.name(),
+                    "phase": start.phase.name(),
+                    "runtimeVersion": start.runtime,
+                    "runtimeVersionArn": start.runtime_arn,
                     "functionName": self.function,
+                    "functionArn": self.function_arn,
                     "functionVersion": self.version,
-                })
-            }),
-        }
-    }
-
-    /// The runtime is up, or is not going to be. In text only failures are worth a line.
-    pub(crate) fn init_report(&self, at: Timestamp, report: &InitReport) -> Option<String> {
-        let failed = *report.status != Status::Success;
-        match self.format {
-            LogFormat::Text => failed.then(|| {
-                let mut line = format!(
-                    "INIT_REPORT Init Duration: {} ms\tPhase: {}",
-                    two_decimals(report.duration),
-                    report.phase.name()
-                );
-                report.status.append(&mut line);
-                line
-            }),
-            LogFormat::Json => {
-                let level = if failed { Level::Warn } else { Level::Debug };
-                self.json(at, level, "platform.initReport", || {
-                    let mut record = json!({
-                        "initializationType": "on-demand",
-                        "phase": report.phase.name(),
-                        "status": report.status.name(),
-                        "metrics": { "durationMs": milliseconds(report.duration) },
-                    });
-                    report.status.insert(&mut record);
-                    record
-                })
+                    "instanceId": start.instance,
+                    "instanceMaxMemory": self.memory_mib,
+                }),
+            ),
+            Event::InitRuntimeDone(report) => ("platform.initRuntimeDone", self.init_record(report)),
+            Event::InitReport(report) => {
+                let mut record = self.init_record(report);
+                record["metrics"] = json!({ "durationMs": milliseconds(report.duration) });
+                ("platform.initReport", record)
+            }
+            Event::RestoreStart(start) => (
+                "platform.restoreStart",
+                json!({
+                    "functionName": self.function,
+                    "functionArn": self.function_arn,
+                    "functionVersion": self.version,
+                    "instanceId": start.instance,
+                    "instanceMaxMemory": self.memory_mib,
+                    "runtimeVersion": start.runtime,
+                    "runtimeVersionArn": start.runtime_arn,
+                }),
+            ),
+            Event::RestoreRuntimeDone(report) => {
+                let mut record = json!({ "status": report.status.name() });
+                report.status.insert(&mut record);
+                ("platform.restoreRuntimeDone", record)
+            }
+            Event::RestoreReport(report) => {
+                let mut record = json!({
+                    "status": report.status.name(),
+                    "metrics": { "durationMs": milliseconds(report.duration) },
+                });
+                report.status.insert(&mut record);
+                ("platform.restoreReport", record)
+            }
+            Event::Start { request_id, tenant, trace } => {
+                let mut record = json!({ "requestId": request_id, "version": self.version });
+                if let Some(tenant) = tenant {
+                    record["tenantId"] = json!(tenant);
+                }
+                insert_trace(&mut record, trace);
+                ("platform.start", record)
+            }
+            Event::RuntimeDone(report) => {
+                let mut record = report.record(json!({
+                    "durationMs": milliseconds(report.duration),
+                    "producedBytes": report.produced_bytes,
+                }));
+                insert_trace(&mut record, report.trace);
+                ("platform.runtimeDone", record)
+            }
+            Event::Report(report) => {
+                let mut metrics = json!({
+                    "durationMs": milliseconds(report.duration),
+                    "billedDurationMs": report.billed_ms(),
+                    "memorySizeMB": self.memory_mib,
+                    "maxMemoryUsedMB": report.used_mb(),
+                });
+                if let Some(init) = report.init {
+                    metrics["initDurationMs"] = json!(milliseconds(init));
+                }
+                if let Some(restore) = report.restore {
+                    metrics["restoreDurationMs"] = json!(milliseconds(restore));
+                    metrics["billedRestoreDurationMs"] = json!(whole_ms(restore));
+                }
+                let mut record = report.record(metrics);
+                insert_trace(&mut record, report.trace);
+                ("platform.report", record)
+            }
+            Event::Extension { name, state, events, error_type } => {
+                let mut record = json!({ "name": name, "state": state, "events": events });
+                if let Some(error_type) = error_type {
+                    record["errorType"] = json!(error_type);
+                }
+                ("platform.extension", record)
+            }
+            Event::Subscribed { name, api, kinds } => {
+                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                let kind = match api {
+                    Api::Telemetry => "platform.telemetrySubscription",
+                    Api::Logs => "platform.logsSubscription",
+                };
+                (kind, json!({ "name": name, "state": "Subscribed", "types": kinds }))
             }
         }
     }
+}
 
-    /// The runtime has done its part of the Init phase. Text has no such line.
-    pub(crate) fn init_runtime_done(&self, at: Timestamp, report: &InitReport) -> Option<String> {
-        if self.format == LogFormat::Text {
-            return None;
+impl Platform {
+    fn init_record(&self, report: &InitReport) -> Value {
+        let mut record = json!({
+            "initializationType": self.initialization.name(),
+            "phase": report.phase.name(),
+            "status": report.status.name(),
+        });
+        report.status.insert(&mut record);
+        record
+    }
+
+    fn is_ahead(&self) -> bool {
+        self.initialization != Initialization::OnDemand
+    }
+
+    /// The highest system log level that shows it.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
+    fn level_of(&self, event: Event<'_>) -> Level {
+        let failed = match event {
+            Event::InitRuntimeDone(InitReport { status, .. })
+            | Event::InitReport(InitReport { status, .. })
+            | Event::RestoreRuntimeDone(InitReport { status, .. })
+            | Event::RestoreReport(InitReport { status, .. })
+            | Event::RuntimeDone(Report { status, .. })
+            | Event::Report(Report { status, .. }) => **status != Status::Success,
+            Event::Extension { error_type, .. } => error_type.is_some(),
+            Event::InitStart(_) | Event::RestoreStart(_) | Event::Start { .. } | Event::Subscribed { .. } => {
+                false
+            }
+        };
+        match event {
+            _ if failed => Level::Warn,
+            Event::InitReport(_) if self.is_ahead() => Level::Info,
+            Event::InitRuntimeDone(_)
+            | Event::InitReport(_)
+            | Event::RestoreRuntimeDone(_)
+            | Event::RuntimeDone(_) => Level::Debug,
+            _ => Level::Info,
         }
-        let level = if *report.status == Status::Success { Level::Debug } else { Level::Warn };
-        self.json(at, level, "platform.initRuntimeDone", || {
-            let mut record = json!({
-                "initializationType": "on-demand",
-                "phase": report.phase.name(),
-                "status": report.status.name(),
-            });
-            report.status.insert(&mut record);
-            record
+    }
+}
+
+impl Report<'_> {
+    /// Lambda rounds up to the next millisecond and, since August 2025, bills the Init phase, too.
+    fn billed_ms(&self) -> u64 {
+        whole_ms(self.duration + self.init.unwrap_or_default()) + self.restore.map_or(0, whole_ms)
+    }
+
+    fn used_mb(&self) -> u64 {
+        self.memory_bytes_max.div_ceil(1024 * 1024)
+    }
+
+    fn record(&self, metrics: Value) -> Value {
+        let mut record = json!({
+            "requestId": self.request_id,
+            "metrics": metrics,
+            "status": self.status.name(),
+        });
+        self.status.insert(&mut record);
+        if let Some(tenant) = self.tenant {
+            record["tenantId"] = json!(tenant);
+        }
+        if !self.spans.is_empty() {
+            record["spans"] = self.spans.iter().map(Span::record).collect();
+        }
+        record
+    }
+}
+
+impl Span {
+    fn record(&self) -> Value {
+        let start = jiff::Timestamp::from_millisecond(self.start.epoch_ms()).unwrap_or_default();
+        json!({
+            "name": self.name,
+            "start": format!("{start:.3}"),
+            "durationMs": milliseconds(self.duration),
         })
     }
+}
 
-    /// The event goes to the function.
-    pub(crate) fn start(&self, at: Timestamp, request_id: Uuid) -> Option<String> {
-        match self.format {
-            LogFormat::Text => Some(format!("START RequestId: {request_id} Version: {}", self.version)),
-            LogFormat::Json => self.json(
-                at,
-                Level::Info,
-                "platform.start",
-                || json!({ "requestId": request_id, "version": self.version }),
-            ),
-        }
+fn insert_trace(record: &mut Value, trace: Option<&str>) {
+    let Some(header) = trace else { return };
+    let mut tracing = json!({ "type": "X-Amzn-Trace-Id", "value": header });
+    if let Some(traced) = trace::sampled(header) {
+        tracing["spanId"] = json!(traced.parent);
     }
-
-    /// The invocation is over.
-    pub(crate) fn end(&self, at: Timestamp, report: &Report) -> Option<String> {
-        match self.format {
-            LogFormat::Text => Some(format!("END RequestId: {}", report.request_id)),
-            LogFormat::Json => {
-                let level = if *report.status == Status::Success { Level::Debug } else { Level::Warn };
-                self.json(at, level, "platform.runtimeDone", || {
-                    let mut record = json!({
-                        "requestId": report.request_id,
-                        "status": report.status.name(),
-                        "metrics": {
-                            "durationMs": milliseconds(report.duration),
-                            "producedBytes": report.produced_bytes,
-                        },
-                    });
-                    report.status.insert(&mut record);
-                    record
-                })
-            }
-        }
-    }
-
-    /// What the invocation cost.
-    pub(crate) fn report(&self, at: Timestamp, report: &Report) -> Option<String> {
-        // Lambda rounds up to the next millisecond and, since August 2025, bills the Init phase, too.
-        let billed_ms = (report.duration + report.init.unwrap_or_default()).as_nanos().div_ceil(1_000_000);
-        let used_mb = report.memory_bytes_max.div_ceil(1024 * 1024);
-        match self.format {
-            LogFormat::Text => {
-                let mut line = format!(
-                    "REPORT RequestId: {}\tDuration: {} ms\tBilled Duration: {billed_ms} ms\tMemory Size: {} MB\tMax Memory Used: {used_mb} MB",
-                    report.request_id,
-                    two_decimals(report.duration),
-                    self.memory_mib
-                );
-                if let Some(init) = report.init {
-                    line += &format!("\tInit Duration: {} ms", two_decimals(init));
-                }
-                match report.status {
-                    Status::Success | Status::FunctionError(_) => line.push('\t'),
-                    status => status.append(&mut line),
-                }
-                Some(line)
-            }
-            LogFormat::Json => {
-                let level = if *report.status == Status::Success { Level::Info } else { Level::Warn };
-                self.json(at, level, "platform.report", || {
-                    let mut record = json!({
-                        "requestId": report.request_id,
-                        "metrics": {
-                            "durationMs": milliseconds(report.duration),
-                            "billedDurationMs": u64::try_from(billed_ms).unwrap_or(u64::MAX),
-                            "memorySizeMB": self.memory_mib,
-                            "maxMemoryUsedMB": used_mb,
-                        },
-                        "status": report.status.name(),
-                    });
-                    if let Some(init) = report.init {
-                        record["metrics"]["initDurationMs"] = json!(milliseconds(init));
-                    }
-                    report.status.insert(&mut record);
-                    record
-                })
-            }
-        }
-    }
-
-    fn json(
-        &self,
-        at: Timestamp,
-        level: Level,
-        kind: &str,
-        record: impl FnOnce() -> Value,
-    ) -> Option<String> {
-        if level < self.level {
-            return None;
-        }
-        let time = jiff::Timestamp::from_millisecond(at.epoch_ms()).unwrap_or_default();
-        // In Lambda's order, for those who read it with their eyes.
-        Some(format!(r#"{{"time":"{time:.3}","type":"{kind}","record":{}}}"#, record()))
-    }
+    record["tracing"] = tracing;
 }
 
 impl Phase {
@@ -281,6 +461,11 @@ impl Status {
     }
 }
 
+/// Rounded up, as Lambda bills.
+fn whole_ms(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
 fn milliseconds(span: Duration) -> f64 {
     (span.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
@@ -290,96 +475,4 @@ fn two_decimals(span: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: Uuid = Uuid::from_u128(0x8476_a536_e9f4_11e8_9739_2dfe_598c_3fcd);
-    const AT: Timestamp = Timestamp(1_700_000_000_123);
-
-    fn platform(format: LogFormat, level: Option<&str>) -> Platform {
-        let mut version = crate::isolation::fake::version("f");
-        version.logging.format = format;
-        version.logging.system_level = level.map(str::to_owned);
-        Platform::new(&version)
-    }
-
-    fn report(status: &Status, init_us: Option<u64>) -> Report<'_> {
-        Report {
-            request_id: ID,
-            duration: Duration::from_micros(2_899),
-            init: init_us.map(Duration::from_micros),
-            memory_bytes_max: 35 * 1024 * 1024 + 1,
-            produced_bytes: 4,
-            status,
-        }
-    }
-
-    #[track_caller]
-    fn check(line: Option<String>, expected: &str) {
-        assert_eq!(line.as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn text_lines_are_spelled_as_on_lambda() {
-        let text = platform(LogFormat::Text, None);
-        check(
-            text.init_start(AT, Phase::Init, "python:3.12.7", "arn:aws:lambda:us-east-1::runtime:0a"),
-            "INIT_START Runtime Version: python:3.12.7\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:0a",
-        );
-        check(text.start(AT, ID), "START RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd Version: $LATEST");
-        check(
-            text.end(AT, &report(&Status::Success, None)),
-            "END RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-        );
-        check(
-            text.report(AT, &report(&Status::Success, None)),
-            "REPORT RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\tDuration: 2.90 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t",
-        );
-        check(
-            text.report(AT, &report(&Status::Success, Some(110_100))),
-            "REPORT RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\tDuration: 2.90 ms\tBilled Duration: 113 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 110.10 ms\t",
-        );
-        check(
-            text.report(AT, &report(&Status::Timeout, None)),
-            "REPORT RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\tDuration: 2.90 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tStatus: timeout",
-        );
-        check(
-            text.report(AT, &report(&Status::Error("Runtime.ExitError".into()), None)),
-            "REPORT RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\tDuration: 2.90 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tStatus: error\tError Type: Runtime.ExitError",
-        );
-    }
-
-    #[test]
-    fn a_text_init_report_is_written_only_on_failure() {
-        let text = platform(LogFormat::Text, None);
-        let init =
-            |status| InitReport { duration: Duration::from_micros(1_236_040), phase: Phase::Init, status };
-        assert_eq!(text.init_report(AT, &init(&Status::Success)), None);
-        check(
-            text.init_report(AT, &init(&Status::Timeout)),
-            "INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout",
-        );
-    }
-
-    #[test]
-    fn json_lines_obey_the_system_level() {
-        let ok = report(&Status::Success, None);
-        let error = Status::Error("Runtime.ExitError".into());
-        let failed = report(&error, None);
-        let info = platform(LogFormat::Json, None);
-        check(
-            info.start(AT, ID),
-            r#"{"time":"2023-11-14T22:13:20.123Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-11e8-9739-2dfe598c3fcd","version":"$LATEST"}}"#,
-        );
-        assert_eq!(info.end(AT, &ok), None);
-        assert!(info.end(AT, &failed).unwrap().contains(r#""errorType":"Runtime.ExitError""#));
-        let init = InitReport { duration: Duration::from_micros(1_500), phase: Phase::Init, status: &error };
-        assert!(info.init_runtime_done(AT, &init).unwrap().contains(r#""status":"error""#));
-        assert!(info.init_report(AT, &init).unwrap().contains(r#""metrics":{"durationMs":1.5}"#));
-        let warn = platform(LogFormat::Json, Some("WARN"));
-        assert_eq!(warn.report(AT, &ok), None);
-        assert!(warn.report(AT, &failed).is_some());
-        let debug = platform(LogFormat::Json, Some("DEBUG"));
-        assert!(debug.end(AT, &ok).unwrap().contains(r#""producedBytes":4"#));
-    }
-}
+mod tests;

@@ -135,8 +135,12 @@ impl Packages {
         Ok(Self { inner: Arc::new(Inner { code_dir, source, hook, known: Mutex::default(), at_once }) })
     }
 
-    /// The directory that a package is unpacked in, unpacking it if it is not.
+    /// The directory that a package is unpacked in, unpacking it if it is not; or the folder itself.
     pub async fn unpacked(&self, code: &CodeRef) -> Result<PathBuf, UnpackError> {
+        if let Some(folder) = code.folder() {
+            let found = tokio::fs::read_dir(folder).await;
+            return found.map(|_| folder.to_owned()).map_err(UnpackError::io("open", folder));
+        }
         self.directory(unpacked_name(code)?, std::slice::from_ref(code)).await
     }
 

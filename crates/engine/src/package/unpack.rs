@@ -4,9 +4,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use domain::limits::UNZIPPED_BYTES;
+use zip::ExtraField;
 
 use super::PackageError;
 use super::packages::UnpackError;
@@ -52,9 +54,20 @@ fn write_file(
     let mode = if executable { MODE_EXECUTABLE } else { MODE_FILE };
     let create = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = replacing(path, create).map_err(UnpackError::io("create", path))?;
+    // A compiled Python module fits its source only if the source is exactly as old as it says.
+    let modified = content.extra_data_fields().find_map(modified);
     copy(&mut content, &mut file, budget_bytes, path)?;
+    if let Some(modified) = modified {
+        file.set_modified(modified).map_err(UnpackError::io("set the time of", path))?;
+    }
     // The mode given to open is cut by the umask.
     file.set_permissions(Permissions::from_mode(mode)).map_err(UnpackError::io("set the mode of", path))
+}
+
+/// To the second, where the zip says it so; its other form is to two seconds, in the time zone of whoever made it.
+fn modified(field: &ExtraField) -> Option<SystemTime> {
+    let ExtraField::ExtendedTimestamp(times) = field else { return None };
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(times.mod_time()?.into()))
 }
 
 /// Tells a damaged zip from a full disk, which [`io::copy`] would not.
@@ -101,5 +114,32 @@ fn replacing<T>(path: &Path, create: impl Fn(&Path) -> io::Result<T>) -> io::Res
             create(path)
         }
         created => created,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zip::write::{FullFileOptions, ZipWriter};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_as_old_as_the_zip_says_to_the_second() {
+        const EXTENDED_TIMESTAMP: u16 = 0x5455;
+        let (modified, seconds) = (1u8, 1_600_000_001u32);
+        let mut times = vec![modified];
+        times.extend(seconds.to_le_bytes());
+        let mut options = FullFileOptions::default();
+        options.add_extra_field(EXTENDED_TIMESTAMP, times, false).unwrap();
+        let mut writer = ZipWriter::new(io::Cursor::new(Vec::new()));
+        writer.start_file("old.py", options).unwrap();
+        writer.start_file("new.py", FullFileOptions::default()).unwrap();
+        let zip = Bytes::from(writer.finish().unwrap().into_inner());
+        let root = tempfile::tempdir().unwrap();
+        unpack_over(&zip, root.path()).unwrap();
+        let age = |name: &str| fs::metadata(root.path().join(name)).unwrap().modified().unwrap();
+        let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.into());
+        assert_eq!(age("old.py"), expected);
+        assert!(age("new.py") > expected);
     }
 }

@@ -6,6 +6,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 mod body;
+mod holding;
 mod reply;
 mod route;
 mod stream;
@@ -14,8 +15,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::limits;
-use http::header::CONTENT_TYPE;
+use domain::{Credentials, limits};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -27,7 +28,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::environment::{Answer, Refusal};
-pub(crate) use reply::untraced;
+use crate::extensions::{self, ExtensionCall};
+use holding::{Hold, Holding};
 use route::Route;
 pub(crate) use stream::{Ended, Sink};
 
@@ -42,6 +44,8 @@ pub(crate) const BODIES_MAX: usize = 2;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
+/// Hearth's own: the question for the next invocation comes right behind the report.
+const THEN: &str = "hearth-then";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 
 /// A call of the runtime, waiting for the environment's decision.
@@ -70,6 +74,23 @@ pub(crate) enum CallKind {
         posted: Posted,
         reply: oneshot::Sender<Result<(), Refusal>>,
     },
+    Extension(ExtensionCall),
+    RestoreNext {
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    RestoreError {
+        posted: Posted,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    Credentials {
+        token: Option<String>,
+        reply: oneshot::Sender<Option<Credentials>>,
+    },
+}
+
+/// Reads a body within bounds: nothing if it broke off, and no bytes if they were too many.
+pub(crate) async fn read_body(body: Incoming, bytes_max: usize) -> Option<Option<Bytes>> {
+    Some(body::read(body, bytes_max).await.ok()?.bytes)
 }
 
 /// What a runtime posted.
@@ -88,6 +109,7 @@ pub(crate) struct Event {
     pub(crate) trace_id: String,
     pub(crate) client_context: Option<String>,
     pub(crate) cognito_identity: Option<String>,
+    pub(crate) tenant_id: Option<Arc<str>>,
     pub(crate) payload: Bytes,
 }
 
@@ -101,9 +123,16 @@ pub(crate) async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "runtime connection without TCP_NODELAY");
     }
-    let service = service_fn(move |request| {
-        let (calls, bodies) = (calls.clone(), Arc::clone(&bodies));
-        async move { Ok::<_, Infallible>(answer(request, generation, &calls, &bodies).await) }
+    let hold = Hold::default();
+    let stream = Holding::new(stream, hold.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (calls, bodies, hold) = (calls.clone(), Arc::clone(&bodies), hold.clone());
+        let then_next = request.headers().get(THEN).is_some_and(|then| then == "next");
+        async move {
+            let reply = answer(request, generation, &calls, &bodies).await;
+            hold.set(then_next);
+            Ok::<_, Infallible>(reply)
+        }
     });
     let connection = http1::Builder::new()
         .auto_date_header(false)
@@ -164,6 +193,32 @@ async fn answer(
             }
             Err(body::Truncated) => reply::truncated(),
         },
+        Route::RestoreNext => {
+            let (reply, decision) = oneshot::channel();
+            let sent = call(CallKind::RestoreNext { reply }).await;
+            reply::restored(sent.is_ok(), decision).await
+        }
+        Route::RestoreError => match read_error(request, "Runtime.Unknown").await {
+            Ok(posted) => {
+                let (reply, decision) = oneshot::channel();
+                let sent = call(CallKind::RestoreError { posted, reply }).await;
+                reply::decided(sent.is_ok(), decision).await
+            }
+            Err(body::Truncated) => reply::truncated(),
+        },
+        Route::Credentials => {
+            let token = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+            let (reply, answer) = oneshot::channel();
+            let _ = call(CallKind::Credentials { token: token.map(str::to_owned), reply }).await;
+            match answer.await {
+                Ok(Some(credentials)) => reply::credentials(&credentials),
+                Ok(None) | Err(_) => reply::no_credentials(),
+            }
+        }
+        Route::Extension(route) => {
+            let send = async |extension| call(CallKind::Extension(extension)).await.is_ok();
+            reply::extension(extensions::answer(route, request, send).await)
+        }
         Route::WrongMethod => reply::wrong_method(),
         Route::Unknown => reply::unknown(),
     }

@@ -1,16 +1,16 @@
 //! AWS's answers to a runtime: statuses, headers and `{"errorMessage","errorType"}`.
 
 use bytes::Bytes;
-use domain::{Timestamp, limits};
+use domain::{Credentials, limits};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::{Event, Reply};
 use crate::environment::Refusal;
+use crate::extensions::Answered;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
 const DEADLINE_MS: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
@@ -18,6 +18,7 @@ const INVOKED_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-
 const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
 const COGNITO_IDENTITY: HeaderName = HeaderName::from_static("lambda-runtime-cognito-identity");
+const TENANT_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-tenant-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The event, and what the runtime makes its context object of.
@@ -38,6 +39,7 @@ pub(super) fn event(event: Event) -> Reply {
     set(TRACE_ID, &event.trace_id);
     set(CLIENT_CONTEXT, event.client_context.as_deref().unwrap_or_default());
     set(COGNITO_IDENTITY, event.cognito_identity.as_deref().unwrap_or_default());
+    set(TENANT_ID, event.tenant_id.as_deref().unwrap_or_default());
     headers.insert(DEADLINE_MS, HeaderValue::from(event.deadline_epoch_ms));
     reply
 }
@@ -57,6 +59,33 @@ pub(super) async fn decided(sent: bool, decision: oneshot::Receiver<Result<(), R
     }
 }
 
+/// The runtime goes on where it was set aside.
+pub(super) async fn restored(sent: bool, decision: oneshot::Receiver<Result<(), Refusal>>) -> Reply {
+    match decision.await {
+        Ok(Ok(())) if sent => reply(StatusCode::OK, Bytes::new()),
+        Ok(Err(refusal)) => refused(refusal),
+        _ => gone(),
+    }
+}
+
+/// A role's credentials, in the form that SDKs know.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
+pub(super) fn credentials(credentials: &Credentials) -> Reply {
+    let expiration = jiff::Timestamp::from_millisecond(credentials.expiration.epoch_ms());
+    let body = json!({
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "Token": credentials.session_token,
+        "Expiration": format!("{:.0}", expiration.unwrap_or_default()),
+    });
+    reply(StatusCode::OK, Bytes::from(body.to_string()))
+}
+
+/// Who has no token gets none, nor does who needs none.
+pub(super) fn no_credentials() -> Reply {
+    error(StatusCode::NOT_FOUND, "NotFound", "There are no credentials for this token")
+}
+
 /// The call may not be made now.
 pub(super) fn refused(refusal: Refusal) -> Reply {
     match refusal {
@@ -71,6 +100,10 @@ pub(super) fn refused(refusal: Refusal) -> Reply {
         Refusal::TooLarge => too_large(limits::SYNC_RESPONSE_BYTES),
         Refusal::InvalidMode => {
             error(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode")
+        }
+        // Of extensions, which are answered elsewhere.
+        Refusal::InvalidExtensionState { .. } | Refusal::RegistrationClosed | Refusal::SubscriptionClosed => {
+            gone()
         }
     }
 }
@@ -92,6 +125,19 @@ pub(super) fn truncated() -> Reply {
 /// The environment is going away: the runtime is to exit.
 pub(super) fn gone() -> Reply {
     error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
+}
+
+/// What an extension gets.
+pub(super) fn extension(answered: Answered) -> Reply {
+    let mut reply = reply(answered.status, answered.body);
+    if let Some((name, value)) = answered.header {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text = value.hyphenated().encode_lower(&mut text);
+        reply
+            .headers_mut()
+            .extend(HeaderValue::from_str(text).map(|value| (HeaderName::from_static(name), value)));
+    }
+    reply
 }
 
 /// The undocumented health check.
@@ -123,14 +169,4 @@ fn reply(status: StatusCode, body: Bytes) -> Reply {
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     reply
-}
-
-/// The trace header of an invocation whose caller sent none: not sampled, and its own by its request id.
-pub(crate) fn untraced(request_id: Uuid, at: Timestamp) -> String {
-    let epoch_s = at.epoch_ms() / 1000;
-    let bits = request_id.as_u128();
-    let root = bits >> 32;
-    // The low half of a random id is as good as any other span id.
-    let parent = u64::try_from(bits & u128::from(u64::MAX)).expect("masked to 64 bits");
-    format!("Root=1-{epoch_s:08x}-{root:024x};Parent={parent:016x};Sampled=0")
 }

@@ -3,6 +3,8 @@
 use http::Method;
 use uuid::Uuid;
 
+use crate::extensions;
+
 /// A call of the Runtime API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
@@ -11,7 +13,15 @@ pub(super) enum Route {
     Response(Option<Uuid>),
     Error(Option<Uuid>),
     InitError,
+    /// With SnapStart: the runtime can be set aside.
+    RestoreNext,
+    /// With SnapStart: it could not be restored.
+    RestoreError,
+    /// With SnapStart: the role's credentials.
+    Credentials,
     Ping,
+    /// A call of an extension.
+    Extension(extensions::Route),
     WrongMethod,
     Unknown,
 }
@@ -21,10 +31,20 @@ impl Route {
         if path == "/ping" {
             return Self::only(method, &Method::GET, Self::Ping);
         }
-        let Some(rest) = path.strip_prefix("/2018-06-01/") else { return Self::Unknown };
+        if path == "/2021-04-23/credentials" {
+            return Self::only(method, &Method::GET, Self::Credentials);
+        }
+        let Some(rest) = path.strip_prefix("/2018-06-01/") else {
+            return match extensions::Route::of(path) {
+                Some((route, allowed)) => Self::only(method, &allowed, Self::Extension(route)),
+                None => Self::Unknown,
+            };
+        };
         match rest {
             "runtime/invocation/next" => return Self::only(method, &Method::GET, Self::Next),
             "runtime/init/error" => return Self::only(method, &Method::POST, Self::InitError),
+            "runtime/restore/next" => return Self::only(method, &Method::GET, Self::RestoreNext),
+            "runtime/restore/error" => return Self::only(method, &Method::POST, Self::RestoreError),
             "ping" => return Self::only(method, &Method::GET, Self::Ping),
             _ => {}
         }
@@ -40,7 +60,10 @@ impl Route {
 
     /// Whether what the runtime sends along is read.
     pub(super) fn has_body(self) -> bool {
-        matches!(self, Self::Response(_) | Self::Error(_) | Self::InitError)
+        match self {
+            Self::Extension(route) => route != extensions::Route::Next,
+            _ => matches!(self, Self::Response(_) | Self::Error(_) | Self::InitError | Self::RestoreError),
+        }
     }
 
     fn only(method: &Method, expected: &Method, route: Self) -> Self {
@@ -69,12 +92,16 @@ mod tests {
         check(&Method::GET, &at("error"), Route::WrongMethod);
         check(&Method::POST, "/2018-06-01/runtime/invocation/next/response", Route::Response(None));
         check(&Method::POST, "/2018-06-01/runtime/init/error", Route::InitError);
+        check(&Method::GET, "/2018-06-01/runtime/restore/next", Route::RestoreNext);
+        check(&Method::POST, "/2018-06-01/runtime/restore/error", Route::RestoreError);
+        check(&Method::GET, "/2021-04-23/credentials", Route::Credentials);
         check(&Method::GET, "/2018-06-01/ping", Route::Ping);
         for unknown in
-            ["/", "", "/2018-06-01", "/2018-06-01/runtime/invocation/", "/2020-01-01/extension/register"]
+            ["/", "", "/2018-06-01", "/2018-06-01/runtime/invocation/", "/2020-01-01/extension/unregister"]
         {
             check(&Method::GET, unknown, Route::Unknown);
         }
+        check(&Method::GET, "/2020-01-01/extension/register", Route::WrongMethod);
         check(&Method::POST, &at("response/x"), Route::Unknown);
     }
 }

@@ -144,6 +144,19 @@ async fn a_package_without_a_program_is_the_functions_error() {
                 Err(StartError::InvalidEntrypoint("Couldn't find valid bootstrap(s): [x]".into()))
             })
         }
+        fn extensions(&self) -> &[String] {
+            self.0.extensions()
+        }
+        fn start_extension(
+            &self,
+            name: &str,
+            variables: std::collections::BTreeMap<String, String>,
+        ) -> BoxFuture<'_, Result<Process, LaunchError>> {
+            self.0.start_extension(name, variables)
+        }
+        fn dialer(&self) -> Dialer {
+            self.0.dialer()
+        }
         fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault> {
             self.0.set_cpu(cpu)
         }

@@ -1,11 +1,16 @@
 //! The engine against a runtime inside the test's own process.
 
+mod extensions;
+mod fuzz;
 mod lifecycle;
 mod logs;
 mod placement;
+mod provisioning;
 mod runtime_api;
+mod snap_start;
 mod soak;
 mod streaming;
+mod telemetry;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -56,6 +61,10 @@ impl Fixture {
             client_context: None,
             cognito_identity: None,
             trace_header: None,
+
+            tenant_id: None,
+
+            synchronous: false,
             tail: false,
         }
     }

@@ -173,3 +173,29 @@ async fn a_shutdown_whose_deadline_passes_answers_what_still_runs() {
     assert_eq!(running.await.unwrap().unwrap_err(), InvokeError::ShuttingDown);
     assert_eq!(fixture.fake.counts().destroyed.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn no_two_tenants_ever_share_an_environment() {
+    let fake = Fake::new(|inside| async move {
+        let mut api = inside.connect().await;
+        let mut seen = Vec::new();
+        loop {
+            let event = api.next().await;
+            seen.push(event.headers["lambda-runtime-aws-tenant-id"].clone());
+            api.respond(&event.request_id, seen.join(" ").as_bytes()).await;
+        }
+    });
+    let version = FunctionVersion { per_tenant: true, ..version("f") };
+    let fixture = Fixture::configured(fake, version, Limits::default());
+    let invoke = |tenant: &'static str| {
+        fixture.engine.invoke(Invocation { tenant_id: Some(tenant.into()), ..fixture.invocation("x") })
+    };
+    assert_eq!(text(&invoke("blue").await.unwrap()), "blue");
+    assert_eq!(text(&invoke("green").await.unwrap()), "green");
+    assert_eq!(text(&invoke("blue").await.unwrap()), "blue blue");
+    assert_eq!(text(&invoke("green").await.unwrap()), "green green");
+    assert_eq!(fixture.fake.counts().cells.load(Ordering::SeqCst), 2);
+    // Both go with their function.
+    fixture.engine.retire(&FunctionKey::of(&fixture.version), None);
+    fixture.until(|fake| fake.counts().destroyed.load(Ordering::SeqCst), 2).await;
+}

@@ -41,14 +41,14 @@ async fn the_event_comes_with_lambdas_headers() {
     let now_ms = domain::Clock::now(&domain::SystemClock).epoch_ms();
     let invocation = Invocation {
         client_context: Some("{\"client\":\n{\"a\":\"é\"}}".into()),
-        trace_header: Some("Root=1-a-b;Sampled=1".into()),
+        trace_header: Some("Root=1-a-b;Parent=c;Sampled=1;Lineage=1:ab:0".into()),
         ..fixture.invocation("{}")
     };
     let outcome = fixture.engine.invoke(invocation.clone()).await.unwrap();
     let headers: serde_json::Value = serde_json::from_slice(&outcome.payload).unwrap();
     assert_eq!(headers["lambda-runtime-aws-request-id"], invocation.request_id.to_string());
     assert_eq!(headers["lambda-runtime-invoked-function-arn"], invocation.invoked_arn);
-    assert_eq!(headers["lambda-runtime-trace-id"], "Root=1-a-b;Sampled=1");
+    assert_eq!(headers["lambda-runtime-trace-id"], "Root=1-a-b;Parent=c;Sampled=1;Lineage=1:ab:0");
     assert_eq!(headers["lambda-runtime-client-context"], r#"{"client": {"a":"é"}}"#);
     assert_eq!(headers["content-type"], "application/json");
     assert!(headers.get("lambda-runtime-cognito-identity").is_none());

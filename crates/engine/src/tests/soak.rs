@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::extensions::{NEXT, register};
 use super::*;
 use crate::FunctionKey;
 
@@ -61,10 +62,71 @@ fn unruly() -> Fake {
     })
 }
 
+/// The same, with an extension that is no better: it crashes, gives up, asks twice, subscribes to what it never reads,
+/// and does not end when it should.
+fn unruly_with_extension() -> Fake {
+    unruly().with_extension("agent", |inside: Inside| async move {
+        let mut choices = Choices(SEED.fetch_add(1, Ordering::SeqCst) * 7);
+        if choices.below(12) == 0 {
+            return Exit::Code(1);
+        }
+        let mut api = inside.connect().await;
+        let answered = register(&mut api, "agent", r#"{"events":["INVOKE","SHUTDOWN"]}"#).await;
+        // A reset may be faster.
+        let Some(identifier) = answered.headers.get("lambda-extension-identifier") else {
+            return inside.hang().await;
+        };
+        let identifier = format!("Lambda-Extension-Identifier: {identifier}\r\n");
+        let body = r#"{"schemaVersion":"2022-12-13","types":["platform","function","extension"],
+            "buffering":{"timeoutMs":25},"destination":{"protocol":"TCP","port":1}}"#;
+        if choices.below(2) == 0 {
+            api.request("PUT", "/2022-07-01/telemetry", &identifier, body.as_bytes()).await;
+        }
+        loop {
+            let answered = api.request("GET", NEXT, &identifier, b"").await;
+            inside.print("heard\n").await;
+            let end = answered.body.windows(8).any(|window| window == b"SHUTDOWN");
+            match choices.below(24) {
+                0 => return Exit::Code(3),
+                1 => return inside.hang().await,
+                2 => {
+                    let headers =
+                        format!("{identifier}Lambda-Extension-Function-Error-Type: Extension.Unlucky\r\n");
+                    api.request("POST", "/2020-01-01/extension/exit/error", &headers, b"{}").await;
+                }
+                3 => drop(
+                    tokio::time::timeout(
+                        Duration::from_millis(5),
+                        inside.connect().await.request("GET", NEXT, &identifier, b""),
+                    )
+                    .await,
+                ),
+                4 => api = inside.connect().await,
+                5 => tokio::time::sleep(Duration::from_millis(choices.below(30))).await,
+                _ if end => return Exit::Code(0),
+                _ => {}
+            }
+        }
+    })
+}
+
+/// How many times the usual number: `HEARTH_SOAK=20` makes tens of thousands of invocations of it.
+fn times() -> u64 {
+    std::env::var("HEARTH_SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_runtimes_do_every_invocation_is_answered_and_nothing_is_left() {
+    soak(unruly(), 60 * times()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_extensions_do_every_invocation_is_answered_and_nothing_is_left() {
+    soak(unruly_with_extension(), 30 * times()).await;
+}
+
+async fn soak(fake: Fake, each: u64) {
     const CALLERS: u64 = 12;
-    const EACH: u64 = 60;
     let mut version = version("f");
     version.timeout = Duration::from_millis(100);
     let limits = Limits {
@@ -76,13 +138,13 @@ async fn whatever_runtimes_do_every_invocation_is_answered_and_nothing_is_left()
         idle_memory_mib: 100,
         ..Limits::default()
     };
-    let fixture = Arc::new(Fixture::configured(unruly(), version, limits));
+    let fixture = Arc::new(Fixture::configured(fake, version, limits));
     let callers: Vec<_> = (0..CALLERS)
         .map(|caller| {
             let fixture = Arc::clone(&fixture);
             tokio::spawn(async move {
                 let (mut choices, mut answered) = (Choices(1000 + caller), 0);
-                for number in 0..EACH {
+                for number in 0..each {
                     let payload = format!("{caller}/{number}");
                     match fixture.invoke(&payload).await {
                         Ok(outcome) if outcome.function_error.is_none() => {
@@ -110,7 +172,10 @@ async fn whatever_runtimes_do_every_invocation_is_answered_and_nothing_is_left()
         })
         .collect();
     for caller in callers {
-        assert_eq!(tokio::time::timeout(Duration::from_secs(60), caller).await.unwrap().unwrap(), EACH);
+        assert_eq!(
+            tokio::time::timeout(Duration::from_secs(60 * times()), caller).await.unwrap().unwrap(),
+            each
+        );
     }
     fixture.engine.shutdown(Duration::from_secs(10)).await;
     let counts = fixture.fake.counts();

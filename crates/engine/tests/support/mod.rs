@@ -107,7 +107,17 @@ impl Fixture {
                 system_level: None,
             },
             tracing: TracingMode::PassThrough,
+            snap_start: false,
+            per_tenant: false,
         }
+    }
+
+    /// A layer with one file, for [`FunctionVersion::layers`].
+    pub fn layer(&self, file: &str, contents: &str) -> CodeRef {
+        let zip = zip(file, contents);
+        let code = CodeRef(hex(&Sha256::digest(&zip)));
+        self.zips.lock().unwrap().insert(code.clone(), zip);
+        code
     }
 
     pub fn python(&self, code: &str) -> FunctionVersion {
@@ -163,6 +173,10 @@ pub fn invocation(version: &FunctionVersion, payload: &str) -> Invocation {
         client_context: None,
         cognito_identity: None,
         trace_header: None,
+
+        tenant_id: None,
+
+        synchronous: false,
         tail: false,
     }
 }
@@ -216,6 +230,7 @@ fn sandbox_options(code: &Path) -> sandbox::Options {
     limit_processes();
     sandbox::Options {
         roots: vec![code.to_owned()],
+        storage: Some(code.to_owned()),
         cgroup: CGROUP.into(),
         sandboxes_max: 256,
         ..sandbox::Options::default()

@@ -43,8 +43,8 @@ pub(crate) struct Group {
 
 impl Groups {
     /// Makes the launcher's directories below `name` in every hierarchy that can be used, after sweeping what dead
-    /// launchers left there.
-    pub(crate) fn prepare(name: &str, delegated: bool, users: Grant) -> (Self, Strength) {
+    /// launchers left there. `beside` is what is known of users and storage.
+    pub(crate) fn prepare(name: &str, delegated: bool, beside: (Grant, Grant)) -> (Self, Strength) {
         let (mut bases, mut usable, mut why) = (Vec::new(), Vec::new(), Vec::new());
         for hierarchy in hierarchy::detect(delegated).unwrap_or_default() {
             match Base::prepare(hierarchy, name, &mut why) {
@@ -55,7 +55,7 @@ impl Groups {
                 Err(error) => why.push(error),
             }
         }
-        let strength = hierarchy::strength(&usable, &why, users);
+        let strength = hierarchy::strength(&usable, &why, beside);
         (Self(bases), strength)
     }
 

@@ -136,7 +136,7 @@ pub(super) fn detect(delegated: bool) -> io::Result<Vec<Hierarchy>> {
 }
 
 /// What the usable hierarchies can enforce; `why` explains those that are there but cannot be used.
-pub(super) fn strength(usable: &[Hierarchy], why: &[String], users: Grant) -> Strength {
+pub(super) fn strength(usable: &[Hierarchy], why: &[String], beside: (Grant, Grant)) -> Strength {
     let grant = |controller: Controller, name: &str| {
         if usable.iter().any(|hierarchy| hierarchy.controllers.contains(&controller)) {
             Grant::Enforced
@@ -151,7 +151,8 @@ pub(super) fn strength(usable: &[Hierarchy], why: &[String], users: Grant) -> St
         cpu: grant(Controller::Cpu, "cpu"),
         pids: grant(Controller::Pids, "pids"),
         freeze: grant(Controller::Freezer, "freezer"),
-        users,
+        users: beside.0,
+        storage: beside.1,
     }
 }
 
@@ -208,7 +209,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_with_the_reason() {
         let chosen = choose(HYBRID, |_| String::new());
-        let strength = strength(&chosen, &["make /x: permission denied".into()], Grant::Enforced);
+        let strength =
+            strength(&chosen, &["make /x: permission denied".into()], (Grant::Enforced, Grant::Enforced));
         assert!(strength.freeze.is_enforced() && !strength.is_full());
         let Grant::Missing(why) = strength.memory else { panic!() };
         assert_eq!(why, "no cgroup can be used for memory: make /x: permission denied");

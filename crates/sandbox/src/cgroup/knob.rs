@@ -16,6 +16,7 @@ pub(crate) enum Knob {
     MemoryUsageV1,
     MemoryUsageMaxV1,
     MemoryOomV1,
+    MemoryStat,
     CpuQuotaV1,
     CpuSharesV1,
     CpuUsageV1,
@@ -43,6 +44,7 @@ impl Knob {
             Self::MemoryUsageV1 => "memory.usage_in_bytes",
             Self::MemoryUsageMaxV1 => "memory.max_usage_in_bytes",
             Self::MemoryOomV1 => "memory.oom_control",
+            Self::MemoryStat => "memory.stat",
             Self::CpuQuotaV1 => "cpu.cfs_quota_us",
             Self::CpuSharesV1 => "cpu.shares",
             Self::CpuUsageV1 => "cpuacct.usage",
@@ -66,6 +68,7 @@ impl Knob {
             self,
             Self::MemoryUsageV1
                 | Self::MemoryOomV1
+                | Self::MemoryStat
                 | Self::CpuUsageV1
                 | Self::MemoryUsageV2
                 | Self::MemoryEventsV2
@@ -148,7 +151,7 @@ impl Knobs {
     }
 }
 
-fn field(text: &str, name: &str) -> Option<u64> {
+pub(super) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(' ')?;
         (key == name).then(|| value.trim().parse().ok())?

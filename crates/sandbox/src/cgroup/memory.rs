@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::knob::field;
 use super::{Knob, Knobs};
 
 pub(super) const KNOBS_V1: &[Knob] = &[
@@ -11,6 +12,7 @@ pub(super) const KNOBS_V1: &[Knob] = &[
     Knob::MemoryUsageV1,
     Knob::MemoryUsageMaxV1,
     Knob::MemoryOomV1,
+    Knob::MemoryStat,
 ];
 pub(super) const KNOBS_V2: &[Knob] = &[
     Knob::MemoryLimitV2,
@@ -18,6 +20,7 @@ pub(super) const KNOBS_V2: &[Knob] = &[
     Knob::MemoryUsageV2,
     Knob::MemoryUsageMaxV2,
     Knob::MemoryEventsV2,
+    Knob::MemoryStat,
 ];
 
 const BYTES_PER_MIB: u64 = 1 << 20;
@@ -66,6 +69,14 @@ pub(super) fn reset_usage_max(knobs: &Knobs) -> io::Result<()> {
     }
 }
 
+/// Pages of files that the kernel keeps as long as nobody needs the memory: they are part of the usage.
+pub(super) fn file_cache_bytes(knobs: &Knobs) -> io::Result<u64> {
+    let Some(text) = knobs.read(Knob::MemoryStat)? else { return Ok(0) };
+    // Under v1 these are the group's own, which has no groups below it.
+    let pages = ["inactive_file", "active_file"];
+    Ok(pages.iter().filter_map(|name| field(&text, name)).sum())
+}
+
 /// Counted by the kernel; `failcnt` and the notification say less.
 pub(super) fn oom_kills(knobs: &Knobs) -> io::Result<u64> {
     let v1 = knobs.read_field(Knob::MemoryOomV1, "oom_kill")?;
@@ -110,6 +121,15 @@ mod tests {
         let (_fixture, v2) = Fixture::new(&[(Knob::MemoryEventsV2, "low 0\noom 9\noom_kill 3\n")]);
         let counts = [&v1, &v2, &Knobs::default()].map(|knobs| oom_kills(knobs).unwrap());
         assert_eq!(counts, [2, 3, 0]);
+    }
+
+    #[test]
+    fn cached_files_are_on_both_lists() {
+        let text =
+            "cache 70\nrss 5\ninactive_anon 1\ninactive_file 40\nactive_file 2\ntotal_inactive_file 99\n";
+        let (_fixture, knobs) = Fixture::new(&[(Knob::MemoryStat, text)]);
+        assert_eq!(file_cache_bytes(&knobs).unwrap(), 42);
+        assert_eq!(file_cache_bytes(&Knobs::default()).unwrap(), 0);
     }
 
     #[test]

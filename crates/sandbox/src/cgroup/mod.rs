@@ -44,8 +44,15 @@ impl Controls {
             memory_bytes: memory::usage_bytes(&self.0)?,
             memory_bytes_max: memory::usage_bytes_max(&self.0)?,
             oom_kills: memory::oom_kills(&self.0)?,
-            cpu_time: cpu::time(&self.0)?,
         })
+    }
+
+    pub(crate) fn cpu_time(&self) -> io::Result<Option<std::time::Duration>> {
+        cpu::time(&self.0)
+    }
+
+    pub(crate) fn file_cache_bytes(&self) -> io::Result<u64> {
+        memory::file_cache_bytes(&self.0)
     }
 
     pub(crate) fn reset_memory_max(&self) -> io::Result<()> {

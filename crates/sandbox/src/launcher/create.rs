@@ -1,13 +1,16 @@
 //! One sandbox from the launcher's side: made, specialised, ended.
 
+use std::io;
 use std::os::fd::OwnedFd;
 
 use libc::sock_filter;
+use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::init::{self, Inside, Plan};
 use super::users::{Rights, User};
+use super::volumes::Volumes;
 use super::{mounts, sys};
 use crate::cgroup::{Controls, Group};
 use crate::channel;
@@ -18,13 +21,24 @@ use crate::spec::Limits;
 const NAMESPACES: libc::c_int =
     libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
 
+const TMP: &str = "/tmp";
+
 /// Of host user ids, the one that every sandbox's root is.
-fn owner_of_tmp(rights: Rights) -> u32 {
+pub(super) fn owner_of_tmp(rights: Rights) -> u32 {
     match rights {
         Rights::Root { uid_base } => uid_base,
         // In the launcher's own user namespace.
         Rights::Rootless => 0,
     }
+}
+
+/// Where `/tmp` is.
+#[derive(Debug)]
+enum Tmp {
+    /// In memory, resized through the context that made it.
+    Memory(OwnedFd),
+    /// On a volume.
+    Disk { size_mib: u32 },
 }
 
 /// What making a sandbox takes of the launcher.
@@ -39,13 +53,15 @@ pub(super) struct Means<'a> {
     pub(super) limit_processes: bool,
     pub(super) limits: Limits,
     pub(super) tmp_mib: u32,
+    /// For `/tmp`; none where it has to be in memory.
+    pub(super) volume: Option<OwnedFd>,
 }
 
 /// A sandbox whose init is setting itself up.
 #[derive(Debug)]
 pub(super) struct Making {
     child: sys::Child,
-    tmp: OwnedFd,
+    tmp: Tmp,
     pub(super) set_up: OwnedFd,
     requests: OwnedFd,
     controls: Controls,
@@ -55,7 +71,7 @@ pub(super) struct Making {
 #[derive(Debug)]
 pub(super) struct Made {
     child: sys::Child,
-    tmp: OwnedFd,
+    tmp: Tmp,
     mounts: OwnedFd,
     task: OwnedFd,
     opt: OwnedFd,
@@ -71,20 +87,26 @@ pub(super) struct Failed {
 impl Making {
     /// Clones the init. What it needs of the host is opened before, for in there nothing of the host can be.
     pub(super) fn start(
-        means: &Means<'_>,
+        means: Means<'_>,
         user: &User,
         group: &Group,
         controls: Controls,
     ) -> Result<Self, String> {
-        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-        let tmp = mounts::tmpfs(means.tmp_mib, "1777", owner_of_tmp(means.rights), attributes)
-            .map_err(|error| format!("make /tmp: {error}"))?;
+        let (tmp, tmp_mount) = match means.volume {
+            Some(volume) => (Tmp::Disk { size_mib: means.tmp_mib }, volume),
+            None => {
+                let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+                let made = mounts::tmpfs(means.tmp_mib, "1777", owner_of_tmp(means.rights), attributes)
+                    .map_err(|error| format!("make /tmp: {error}"))?;
+                (Tmp::Memory(made.context), made.mount)
+            }
+        };
         let pair = || channel::pair().map_err(|error| format!("make a socket pair: {error}"));
         let ((set_up, their_set_up), (requests, their_requests)) = (pair()?, pair()?);
         let plan = Plan {
             rights: means.rights,
             tasks: group.tasks(),
-            tmp: &tmp.mount,
+            tmp: &tmp_mount,
             user: &user.namespace,
             filter: means.filter,
             net: means.net,
@@ -97,7 +119,7 @@ impl Making {
         // The launcher is of no use in there, and cannot be trusted to be anywhere else.
         sys::join_mounts(means.home).expect("the launcher's own namespace can always be entered");
         let child = child.map_err(|error| format!("clone a sandbox: {error}"))?;
-        Ok(Self { child, tmp: tmp.context, set_up, requests, controls })
+        Ok(Self { child, tmp, set_up, requests, controls })
     }
 
     /// Takes what the init has opened; gives the descriptors for the server.
@@ -135,12 +157,12 @@ impl Made {
         task: &OwnedFd,
         opt: Option<&OwnedFd>,
         tmp_mib: u32,
+        volumes: Option<&mut Volumes>,
     ) -> Result<(), String> {
         if self.specialised {
             return Err("the sandbox is already a function's".into());
         }
-        mounts::resize(&self.tmp, tmp_mib)
-            .map_err(|error| format!("resize /tmp to {tmp_mib} MiB: {error}"))?;
+        let tmp = self.resize_tmp(tmp_mib, volumes)?;
         let prepare = |directory: &OwnedFd| {
             let copy = mounts::copy_of(directory)?;
             mounts::protect(&copy, files).map(|()| copy)
@@ -150,13 +172,45 @@ impl Made {
         self.specialised = true;
         sys::join_mounts(&self.mounts).map_err(|error| format!("enter a sandbox: {error}"))?;
         let attached = mounts::attach(&task, &self.task)
-            .and_then(|()| opt.map_or(Ok(()), |opt| mounts::attach(&opt, &self.opt)));
+            .and_then(|()| opt.map_or(Ok(()), |opt| mounts::attach(&opt, &self.opt)))
+            // Over the one that it was made with, which nothing can reach then.
+            .and_then(|()| tmp.map_or(Ok(()), |tmp| mounts::attach_at(&tmp, TMP)));
         sys::join_mounts(home).expect("the launcher's own namespace can always be entered");
         attached.map_err(|error| format!("mount a function's code: {error}"))
     }
 
-    pub(super) fn into_child(self) -> sys::Child {
+    /// What is to be mounted over the `/tmp` that it was made with, if that has another size.
+    fn resize_tmp(&mut self, to_mib: u32, volumes: Option<&mut Volumes>) -> Result<Option<OwnedFd>, String> {
+        let failed = |error: String| format!("resize /tmp to {to_mib} MiB: {error}");
+        match (&mut self.tmp, volumes) {
+            (Tmp::Memory(context), _) => {
+                mounts::resize(context, to_mib).map(|()| None).map_err(|error| failed(error.to_string()))
+            }
+            (Tmp::Disk { size_mib }, _) if *size_mib == to_mib => Ok(None),
+            (Tmp::Disk { size_mib }, Some(volumes)) => {
+                let volume = volumes.take(to_mib).map_err(failed)?;
+                *size_mib = to_mib;
+                Ok(Some(volume))
+            }
+            (Tmp::Disk { .. }, None) => Err(failed("there are no volumes".into())),
+        }
+    }
+
+    /// Ends it: the child is to be killed. What `/tmp` has not written yet will never be read.
+    pub(super) fn end(self, home: &OwnedFd) -> sys::Child {
+        if matches!(self.tmp, Tmp::Disk { .. }) {
+            // Otherwise it is written when it is unmounted: slower, and no harm.
+            let _ = self.forget_tmp(home);
+        }
         self.child
+    }
+
+    fn forget_tmp(&self, home: &OwnedFd) -> io::Result<()> {
+        sys::join_mounts(&self.mounts)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let tmp = rustix::fs::open(TMP, flags, Mode::empty());
+        sys::join_mounts(home).expect("the launcher's own namespace can always be entered");
+        sys::shut_down_ext4(&tmp?)
     }
 }
 

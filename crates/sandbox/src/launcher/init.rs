@@ -218,6 +218,14 @@ impl Server {
                 Ok(()) => InitReply::Done,
                 Err(error) => failed("signal a process", &error),
             },
+            InitRequest::Socket => match net::unconnected() {
+                Ok(socket) => {
+                    let message = message::encode(id, &InitReply::Socket);
+                    let sent = channel::send(&self.requests, &message, &[socket.as_fd()], SendFlags::empty());
+                    return sent.is_ok();
+                }
+                Err(error) => failed("make a socket", &error),
+            },
         };
         self.say(id, &reply)
     }

@@ -15,8 +15,10 @@ mod serve;
 mod sys;
 mod template;
 mod users;
+mod volumes;
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
@@ -26,6 +28,7 @@ use rustix::thread::{CapabilitySet, UnshareFlags};
 
 use self::serve::Server;
 use self::users::{Rights, Users};
+use self::volumes::Volumes;
 use crate::cgroup::Groups;
 use crate::channel;
 use crate::message::{self, Configure, Reply};
@@ -115,6 +118,8 @@ struct Prepared {
     users: Users,
     groups: Groups,
     limit_processes: bool,
+    /// For `/tmp`; none where it has to be in memory.
+    volumes: Option<Volumes>,
     filter: Vec<libc::sock_filter>,
     net: NetSpec,
 }
@@ -124,7 +129,7 @@ fn prepare(configure: Configure) -> Result<(Reply, Prepared), String> {
     sys::unshare(UnshareFlags::NEWNS).map_err(|error| format!("make a mount namespace: {error}"))?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(|error| format!("make mounts private: {error}"))?;
-    let open = |path: &std::path::Path, flags| {
+    let open = |path: &Path, flags| {
         rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| format!("open {}: {error}", path.display()))
     };
@@ -136,7 +141,9 @@ fn prepare(configure: Configure) -> Result<(Reply, Prepared), String> {
     if matches!(rights, Rights::Root { .. }) {
         sys::keep_capabilities(KEPT).map_err(|error| format!("give up capabilities: {error}"))?;
     }
-    let (groups, strength) = Groups::prepare(&configure.cgroup, rights == Rights::Rootless, granted(rights));
+    let (volumes, storage) = storage(configure.storage.as_deref(), rights);
+    let beside = (granted(rights), storage);
+    let (groups, strength) = Groups::prepare(&configure.cgroup, rights == Rights::Rootless, beside);
     let prepared = Prepared {
         rights,
         nested: template::is_nested(),
@@ -145,10 +152,29 @@ fn prepare(configure: Configure) -> Result<(Reply, Prepared), String> {
         users,
         groups,
         limit_processes: !strength.pids.is_enforced(),
+        volumes,
         filter: filter::program(),
         net: NetSpec { endpoint_port: configure.endpoint_port, internet: configure.internet },
     };
     Ok((Reply::Ready(strength), prepared))
+}
+
+/// What `/tmp` is made from.
+fn storage(directory: Option<&Path>, rights: Rights) -> (Option<Volumes>, Grant) {
+    let missing = |why: String| {
+        (None, Grant::Missing(format!("/tmp is in memory and counts towards the function's: {why}")))
+    };
+    let Some(directory) = directory else { return missing("no directory was given".into()) };
+    if rights == Rights::Rootless {
+        return missing("only root can mount a file system of its own on the disk".into());
+    }
+    let opened =
+        rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| format!("open {}: {error}", directory.display()));
+    match opened.and_then(|directory| Volumes::prepare(directory, create::owner_of_tmp(rights))) {
+        Ok(volumes) => (Some(volumes), Grant::Enforced),
+        Err(error) => missing(error),
+    }
 }
 
 fn granted(rights: Rights) -> Grant {

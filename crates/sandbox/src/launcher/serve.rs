@@ -8,6 +8,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 use super::create::{self, Made, Making, Means};
 use super::users::User;
+use super::volumes::Volumes;
 use super::{Prepared, mounts, sys, template};
 use crate::cgroup::Group;
 use crate::channel;
@@ -95,7 +96,7 @@ impl Server {
                     true
                 }
                 // One at a time, so that a request that arrives meanwhile waits no longer than that.
-                None => self.means.users.prepare_one(),
+                None => self.means.users.prepare_one() || self.prepare_volume(),
             };
             if !self.attend(busy)? {
                 break;
@@ -103,6 +104,10 @@ impl Server {
         }
         self.end();
         Ok(())
+    }
+
+    fn prepare_volume(&mut self) -> bool {
+        self.means.volumes.as_mut().is_some_and(Volumes::prepare_one)
     }
 
     /// Queues every request that has arrived; false when the server has closed the socket.
@@ -151,6 +156,7 @@ impl Server {
     }
 
     fn create(&mut self, request: u64, template: u32, limits: Limits, tmp_mib: u32) -> Result<(), String> {
+        let volume = self.means.volumes.as_mut().map(|volumes| volumes.take(tmp_mib)).transpose()?;
         let template = usize::try_from(template).ok().and_then(|index| self.templates.get(index));
         let means = Means {
             rights: self.means.rights,
@@ -161,6 +167,7 @@ impl Server {
             limit_processes: self.means.limit_processes,
             limits,
             tmp_mib,
+            volume,
         };
         let id = self.next_sandbox;
         self.next_sandbox += 1;
@@ -173,7 +180,7 @@ impl Server {
             }
         };
         let started = controls.set_limits(&limits).map_err(|error| format!("limit a sandbox: {error}"));
-        match started.and_then(|()| Making::start(&means, &user, &group, controls)) {
+        match started.and_then(|()| Making::start(means, &user, &group, controls)) {
             Ok(making) => {
                 group.joined();
                 self.sandboxes.insert(id, Sandbox { user, group, state: State::Making { making, request } });
@@ -204,7 +211,15 @@ impl Server {
                 .map_err(|error| format!("open {:?}: {error}", location.path))
         };
         let (task, opt) = (open(task)?, opt.map(open).transpose()?);
-        made.specialise(&self.means.home, self.means.users.files.as_ref(), &task, opt.as_ref(), tmp_mib)?;
+        let volumes = self.means.volumes.as_mut();
+        made.specialise(
+            &self.means.home,
+            self.means.users.files.as_ref(),
+            &task,
+            opt.as_ref(),
+            tmp_mib,
+            volumes,
+        )?;
         Ok(Reply::Specialised)
     }
 
@@ -216,7 +231,7 @@ impl Server {
                 self.reply(request, &Reply::Failed("the sandbox was destroyed".into()), &[]);
                 (making.into_child(), Vec::new(), false)
             }
-            State::Made(made) => (made.into_child(), Vec::new(), false),
+            State::Made(made) => (made.end(&self.means.home), Vec::new(), false),
             State::Dying { child, requests, reaped } => (child, requests, reaped),
         };
         create::kill(&child, &sandbox.group);

@@ -248,6 +248,58 @@ pub(super) fn execute(program: &CStr, argv: &[CString], env: &[CString]) -> io::
     io::Error::last_os_error()
 }
 
+/// `struct loop_config` of linux/loop.h.
+#[repr(C)]
+struct LoopConfig {
+    fd: u32,
+    block_size: u32,
+    /// `struct loop_info64` up to `lo_flags`: devices, inode, offset, size limit, number, encryption.
+    info: [u64; 6],
+    encrypt_key_size: u32,
+    flags: u32,
+    /// Names and keys, which nothing needs, and what is reserved.
+    rest: [u64; 30],
+}
+
+/// A loop device's number that is free at this moment.
+pub(super) fn free_loop_device(control: &OwnedFd) -> io::Result<u32> {
+    const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4c82;
+    // SAFETY: takes no argument.
+    let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) };
+    u32::try_from(number).map_err(|_| io::Error::last_os_error())
+}
+
+/// Makes a loop device show a file, until its last user is gone.
+pub(super) fn configure_loop_device(device: &OwnedFd, file: &OwnedFd, block_bytes: u32) -> io::Result<()> {
+    const LOOP_CONFIGURE: libc::Ioctl = 0x4c0a;
+    const LO_FLAGS_AUTOCLEAR: u32 = 4;
+    const { assert!(size_of::<LoopConfig>() == 304, "as the kernel has it") };
+    let config = LoopConfig {
+        fd: file.as_raw_fd().cast_unsigned(),
+        block_size: block_bytes,
+        info: [0; 6],
+        encrypt_key_size: 0,
+        flags: LO_FLAGS_AUTOCLEAR,
+        rest: [0; 30],
+    };
+    // SAFETY: the argument has the kernel's layout and outlives the call.
+    match unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE, &raw const config) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Lets an ext4 file system forget what it has not written yet.
+pub(super) fn shut_down_ext4(directory: &OwnedFd) -> io::Result<()> {
+    const EXT4_IOC_SHUTDOWN: libc::Ioctl = 0x8004_587d;
+    let no_log_flush: u32 = 2;
+    // SAFETY: the argument is a number that outlives the call.
+    match unsafe { libc::ioctl(directory.as_raw_fd(), EXT4_IOC_SHUTDOWN, &raw const no_log_flush) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Limits a resource, hard and soft, where it is not limited further already.
 pub(super) fn limit(resource: rustix::process::Resource, value: u64) -> io::Result<()> {
     let value = rustix::process::getrlimit(resource).maximum.map_or(value, |now| now.min(value));

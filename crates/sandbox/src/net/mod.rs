@@ -31,6 +31,7 @@ pub use serve::{
     serve,
 };
 pub use set_up::{Degraded, Interception, NetFd, NetSockets, NetSpec, set_up};
+pub(crate) use sockets::unconnected;
 
 /// The sandbox's own address, on its loopback device: source of its connections, home of the Runtime API and
 /// of its name server (`nameserver 169.254.100.1` in its `resolv.conf`).

@@ -154,7 +154,7 @@ impl NetSockets {
 /// What one of the descriptors of [`NetSockets`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetFd {
-    /// Listens at 169.254.100.1:9001.
+    /// Listens at 169.254.100.1:9001, and on the loopback.
     RuntimeApi,
     /// Listens at Hearth's endpoint on 127.0.0.1.
     Endpoint,
@@ -182,8 +182,12 @@ pub(super) fn set_up_with(spec: &NetSpec, captures: &[Capture]) -> io::Result<Ne
     }
     let netlink = Socket::route()?;
     netlink.execute(&loopback_up())?;
-    let runtime_api =
-        sockets::listen(SocketAddrV4::new(SANDBOX_ADDRESS, RUNTIME_API_PORT), RUNTIME_API_BACKLOG, false)?;
+    // At every address that the sandbox has: SDKs take credentials from nowhere but the loopback.
+    let runtime_api = sockets::listen(
+        SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, RUNTIME_API_PORT),
+        RUNTIME_API_BACKLOG,
+        false,
+    )?;
     let endpoint =
         sockets::listen(SocketAddrV4::new(Ipv4Addr::LOCALHOST, spec.endpoint_port), BACKLOG, false)?;
     let outside =

@@ -24,6 +24,13 @@ pub(super) fn listen(address: SocketAddrV4, backlog: i32, transparent: bool) -> 
     Ok(socket)
 }
 
+/// A TCP socket of this thread's network that is connected to nothing yet, close-on-exec and non-blocking.
+pub(crate) fn unconnected() -> io::Result<OwnedFd> {
+    let socket = open(SocketType::STREAM)?;
+    rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
+    Ok(socket)
+}
+
 /// A UDP socket that tells where each packet was sent to.
 pub(super) fn bind_udp(address: SocketAddrV4, transparent: bool) -> io::Result<OwnedFd> {
     let socket = open(SocketType::DGRAM)?;

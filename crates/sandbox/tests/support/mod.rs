@@ -62,7 +62,13 @@ fn open_to_all(path: &Path) {
 
 pub fn options(root: &Path) -> Options {
     limit_processes();
-    Options { roots: vec![root.to_owned()], cgroup: CGROUP.into(), sandboxes_max: 256, ..Options::default() }
+    Options {
+        roots: vec![root.to_owned()],
+        storage: Some(root.to_owned()),
+        cgroup: CGROUP.into(),
+        sandboxes_max: 256,
+        ..Options::default()
+    }
 }
 
 pub fn network() -> NetworkOptions {

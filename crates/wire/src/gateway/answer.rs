@@ -1,13 +1,15 @@
 //! The gateway's own answers: errors of requests that reach no operation, in the shape that their client can read.
 
-use http::header::{CONTENT_TYPE, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use uuid::Uuid;
 
 use super::Body;
 use crate::schema::{self, Protocol};
 use crate::sigv4::{Refusal, Style};
-use crate::{Error, protocol};
+use crate::{Error, Value, protocol};
 
 /// How a client reads errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +57,13 @@ impl Dialect {
 
 /// In which shape an error is said.
 #[derive(Clone, Copy)]
-pub(super) enum Voice {
+pub(super) enum Voice<'v> {
     /// As the service says its own.
-    Service(&'static schema::Service),
+    Service(&'static schema::Service, Protocol),
     /// As the client seems to read, where there is no service.
     Guess(Dialect),
+    /// As S3 says it of what was asked for.
+    S3 { resource: &'v str },
 }
 
 /// An error that the gateway gives itself.
@@ -73,10 +77,57 @@ pub(super) fn unproven(refusal: &Refusal, style: Style) -> Error {
 }
 
 /// The answer that carries an error.
-pub(super) fn encode(error: &Error, voice: Voice, request_id: Uuid) -> Response<Body> {
+pub(super) fn encode(error: &Error, voice: Voice<'_>, request_id: Uuid) -> Response<Body> {
     match voice {
-        Voice::Service(model) => whole(protocol::encode_error(model, request_id, error)),
+        Voice::Service(model, spoken) => whole(protocol::encode_error(model, spoken, request_id, error)),
         Voice::Guess(dialect) => guess(error, dialect, request_id),
+        Voice::S3 { resource } => of_s3(error, resource, request_id),
+    }
+}
+
+/// A request's id as S3 writes it, and the extended one that it gives beside: as long and as meaningless as its.
+pub fn s3_ids(request_id: Uuid) -> (String, String) {
+    let id = request_id.as_bytes();
+    let short = request_id.simple().to_string()[..16].to_ascii_uppercase();
+    (short, STANDARD.encode([id.as_slice(), id, id].concat()))
+}
+
+fn of_s3(error: &Error, resource: &str, request_id: Uuid) -> Response<Body> {
+    // Other services' names for the same.
+    let code = error.code.strip_suffix("Exception").unwrap_or(&error.code);
+    let (id, host_id) = s3_ids(request_id);
+    let mut body = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+    let mut element = |name: &str, text: &str| {
+        for part in ["<", name, ">", &escaped(text), "</", name, ">"] {
+            body.push_str(part);
+        }
+    };
+    element("Code", code);
+    element("Message", &error.message);
+    for (name, value) in error.fields.iter() {
+        if let Value::String(text) = value {
+            element(name, text);
+        }
+    }
+    if !resource.is_empty() {
+        element("Resource", resource);
+    }
+    element("RequestId", &id);
+    element("HostId", &host_id);
+    body.push_str("</Error>");
+    let mut response = Response::new(super::full(body));
+    *response.status_mut() =
+        StatusCode::from_u16(error.status.unwrap_or(400)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, Dialect::RestXml.content_type());
+    identify_s3(response.headers_mut(), request_id);
+    response
+}
+
+/// Gives an answer the headers with S3's two ids.
+pub(super) fn identify_s3(headers: &mut HeaderMap, request_id: Uuid) {
+    let (id, extended) = s3_ids(request_id);
+    for (name, value) in [("x-amz-request-id", id), ("x-amz-id-2", extended)] {
+        headers.insert(name, HeaderValue::try_from(value).expect("ids are letters and digits"));
     }
 }
 
@@ -107,11 +158,7 @@ fn guess(error: &Error, dialect: Dialect, request_id: Uuid) -> Response<Body> {
             if status >= 500 { "Receiver" } else { "Sender" },
             escaped(message)
         ),
-        Dialect::RestXml => format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message>\
-             <RequestId>{request_id}</RequestId></Error>",
-            escaped(message)
-        ),
+        Dialect::RestXml => return of_s3(error, "", request_id),
     };
     let mut response = Response::new(super::full(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -123,7 +170,7 @@ fn guess(error: &Error, dialect: Dialect, request_id: Uuid) -> Response<Body> {
 }
 
 /// Text for XML; what XML cannot hold becomes U+FFFD.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -173,6 +220,6 @@ mod tests {
         check(Dialect::Query, expect![[r#"text/xml: <ErrorResponse><Error><Type>Receiver</Type><Code>NotImplemented</Code><Message>no &lt;'s3'&gt; &amp; �</Message></Error><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"#]]).await;
         check(Dialect::RestXml, expect![[r#"
             application/xml: <?xml version="1.0" encoding="UTF-8"?>
-            <Error><Code>NotImplemented</Code><Message>no &lt;'s3'&gt; &amp; �</Message><RequestId>00000000-0000-0000-0000-000000000000</RequestId></Error>"#]]).await;
+            <Error><Code>NotImplemented</Code><Message>no &lt;'s3'&gt; &amp; �</Message><RequestId>0000000000000000</RequestId><HostId>AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA</HostId></Error>"#]]).await;
     }
 }

@@ -1,12 +1,14 @@
 //! Reads request bodies within bounds: of size, of time, and of the memory that all of them hold together; and counts
 //! the memory that answers hold until their clients have read them.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -49,6 +51,79 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn new(bytes: usize) -> Self {
         Self { bodies: Budget::new(bytes), answers: Budget::new(bytes) }
+    }
+}
+
+/// A body that can be taken away; then it is empty.
+pub(super) struct Taken<B>(Option<B>);
+
+impl<B> Taken<B> {
+    pub(super) fn new(body: B) -> Self {
+        Self(Some(body))
+    }
+
+    /// The body.
+    ///
+    /// # Panics
+    /// If it was taken before.
+    pub(super) fn take(&mut self) -> B {
+        self.0.take().expect("a body is taken once")
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Taken<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match &mut self.0 {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// A body that is all there, counted until it is read.
+pub(super) struct Whole {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl Whole {
+    pub(super) fn new(bytes: Bytes, share: Share) -> Self {
+        Self { bytes, _share: share }
+    }
+}
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
     }
 }
 
@@ -224,8 +299,6 @@ impl Gathered {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
 
     use super::*;
 

@@ -4,6 +4,14 @@
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, ORIGIN, REFERER};
 use http::{Method, Uri};
 
+/// What a browser asks whether it may do, if it only asks.
+pub(super) fn preflight(method: &Method, headers: &HeaderMap) -> Option<Method> {
+    if method != Method::OPTIONS {
+        return None;
+    }
+    Method::from_bytes(headers.get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok()
+}
+
 /// Whether a browser made this request for another site's page; then, what it said.
 pub(super) fn foreign_page(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<String> {
     if method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {

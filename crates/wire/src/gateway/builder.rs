@@ -13,8 +13,10 @@ use super::authenticator::{Authenticator, OpenToAll};
 use super::body::{Memory, Pace};
 use super::connection::{Connections, Keeping};
 use super::hosts::Hosts;
+use super::site::{Site, Visit};
+use super::streamed::{Streamed, StreamedRequest};
 use super::{Body, Gateway, Shared};
-use crate::Service;
+use crate::{Response as ServiceResponse, Service};
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
@@ -34,6 +36,8 @@ impl RawRoute {
 pub struct Builder {
     services: Vec<Service>,
     routes: Vec<RawRoute>,
+    sites: Vec<Site>,
+    streamed: Option<Streamed>,
     authenticator: Arc<dyn Authenticator>,
     clock: Arc<dyn Clock>,
     hosts: Hosts,
@@ -51,6 +55,8 @@ impl Default for Builder {
         Self {
             services: Vec::new(),
             routes: Vec::new(),
+            sites: Vec::new(),
+            streamed: None,
             authenticator: Arc::new(OpenToAll),
             clock: Arc::new(SystemClock),
             hosts: Hosts::default(),
@@ -162,6 +168,43 @@ impl Builder {
         self
     }
 
+    /// Gives a part of the address space to a site: everything that `claims` says of what stands before our name in
+    /// the host, if anything does, and of the path. It comes before any route and service, and the browser's
+    /// protection does not hold there. Signatures are for `service`; bodies have up to `body_bytes_max`.
+    pub fn site<C, H, F>(
+        mut self,
+        name: &'static str,
+        service: &'static str,
+        body_bytes_max: usize,
+        claims: C,
+        handler: H,
+    ) -> Self
+    where
+        C: Fn(Option<&str>, &str) -> bool + Send + Sync + 'static,
+        H: Fn(Visit) -> F + Send + Sync + 'static,
+        F: Future<Output = ServiceResponse> + Send + 'static,
+    {
+        self.sites.push(Site {
+            name,
+            service,
+            body_bytes_max,
+            claims: Box::new(claims),
+            handler: Box::new(move |visit| Box::pin(handler(visit))),
+        });
+        self
+    }
+
+    /// Has a service that reads its bodies as they come: all that is signed for `name`, and what nobody signed and nobody
+    /// else claims. The browser's protection is its own business.
+    pub fn streamed<H, F>(mut self, name: &'static str, handler: H) -> Self
+    where
+        H: Fn(StreamedRequest) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        self.streamed = Some(Streamed { name, handler: Box::new(move |request| Box::pin(handler(request))) });
+        self
+    }
+
     /// The gateway.
     pub fn build(self) -> Gateway {
         let entries = self.services.iter().map(|service| service.model().into()).collect();
@@ -169,6 +212,8 @@ impl Builder {
             services: self.services,
             entries,
             routes: self.routes,
+            sites: self.sites,
+            streamed: self.streamed,
             authenticator: self.authenticator,
             clock: self.clock,
             hosts: self.hosts,

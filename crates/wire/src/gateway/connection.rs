@@ -216,6 +216,9 @@ struct Guarded {
     body: Body,
     activity: Arc<Activity>,
     waits: Option<Busy>,
+    /// Why the body ends early, held back for one turn: hyper drops what it has not written when a body fails, and
+    /// writes when a body waits.
+    failed: Option<<Body as hyper::body::Body>::Error>,
 }
 
 impl Guarded {
@@ -223,7 +226,7 @@ impl Guarded {
     fn new(body: Body, busy: Busy) -> Self {
         let activity = Arc::clone(&busy.0);
         let waits = matches!(body, Either::Right(_)).then_some(busy);
-        Self { body, activity, waits }
+        Self { body, activity, waits, failed: None }
     }
 }
 
@@ -235,7 +238,15 @@ impl hyper::body::Body for Guarded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(failed) = self.failed.take() {
+            return Poll::Ready(Some(Err(failed)));
+        }
+        let mut polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Err(failed))) = polled {
+            self.failed = Some(failed);
+            cx.waker().wake_by_ref();
+            polled = Poll::Pending;
+        }
         match (&polled, &self.waits) {
             (Poll::Pending, None) => self.waits = Some(Busy::begin(&self.activity)),
             (Poll::Ready(_), Some(_)) => self.waits = None,

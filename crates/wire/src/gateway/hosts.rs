@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use http::Uri;
 use http::header::{HOST, HeaderMap};
 
+/// The longest name that DNS has.
+const NAME_LENGTH_MAX: usize = 255;
+
 /// The names this gateway answers to, besides loopback ones and the address that a connection came in on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts {
@@ -19,6 +22,18 @@ pub(super) enum Place<'a> {
     Here,
     /// What stands before one of our names, as in `lambda.us-east-1.localhost`.
     Beneath(&'a str),
+    /// What stands before `localhost`, where that is not one of our names: only a site may answer there.
+    BeneathLocalhost(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// What stands before our name.
+    pub(super) fn label(self) -> Option<&'a str> {
+        match self {
+            Self::Here => None,
+            Self::Beneath(label) | Self::BeneathLocalhost(label) => Some(label),
+        }
+    }
 }
 
 /// Why a request's host was refused.
@@ -80,7 +95,10 @@ impl Hosts {
                 return Ok(Place::Beneath(label));
             }
         }
-        Err(HostRefusal::Foreign(name.chars().take(255).collect()))
+        match beneath(name, "localhost") {
+            Some(label) if name.len() <= NAME_LENGTH_MAX => Ok(Place::BeneathLocalhost(label)),
+            _ => Err(HostRefusal::Foreign(name.chars().take(NAME_LENGTH_MAX).collect())),
+        }
     }
 }
 
@@ -137,6 +155,7 @@ mod tests {
         {
             assert_eq!(place(host), Ok(Place::Beneath(label)), "{host}");
         }
+        assert_eq!(place("a.b.localhost:4566"), Ok(Place::BeneathLocalhost("a.b")));
     }
 
     #[test]
@@ -147,7 +166,6 @@ mod tests {
             "evilhearth.example",
             ".hearth.example",
             "localhost.evil.example",
-            "x.localhost",
             "127.0.0.1.evil.example",
             "10.0.0.6",
             "0.0.0.0",

@@ -2,6 +2,8 @@
 
 mod auth;
 mod bounds;
+mod site;
+mod streamed;
 mod streams;
 mod tiny;
 

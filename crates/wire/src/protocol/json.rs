@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use http::{HeaderName, HeaderValue};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -58,14 +59,34 @@ pub(super) fn encode_value(shape: &Shape, value: &Value) -> Result<Vec<u8>, Malf
 /// Writes an error of the AWS JSON protocols.
 pub(super) fn encode_error(service: &Service, version: &str, error: &Error) -> Response {
     let shape = service.error(&error.code);
+    let name = shape.map_or(error.code.as_ref(), |shape| shape.shape);
+    let kind = match (service.error_namespace, shape) {
+        ("", _) => name.to_owned(),
+        (namespace, Some(_)) => format!("{namespace}#{name}"),
+        // What the service does not declare comes from the framework beneath it.
+        (_, None) => format!("com.amazon.coral.service#{name}"),
+    };
     let written = ErrorBody {
-        kind: Some(shape.map_or(error.code.as_ref(), |shape| shape.shape)),
+        kind: Some(&kind),
         message_key: shape.map_or_else(|| unmodelled_message_key(&error.code), |shape| shape.message_key),
         message: &error.message,
         members: shape.map_or(&[], |shape| shape.members),
         fields: &error.fields,
     };
-    response(error.status(service), media_type(version), written.to_vec())
+    let mut answer = response(error.status(service), media_type(version), written.to_vec());
+    if service.also_query.is_some() {
+        tell_query_name(service, error, &mut answer);
+    }
+    answer
+}
+
+/// Clients that were written against the query protocol go on to match its names.
+fn tell_query_name(service: &Service, error: &Error, answer: &mut Response) {
+    let name = service.query_error(&error.code).map_or(error.code.as_ref(), |other| other.query_code);
+    let fault = if answer.status.is_server_error() { "Receiver" } else { "Sender" };
+    if let Ok(value) = HeaderValue::from_str(&format!("{name};{fault}")) {
+        answer.headers.insert(HeaderName::from_static("x-amzn-query-error"), value);
+    }
 }
 
 /// What Coral's own errors call their message, where the service's model does not have them. Measured on Athena:

@@ -23,33 +23,44 @@ use crate::{Body, Error, Request, Response, Value};
 /// Reads a request's input.
 pub(crate) fn decode(service: &'static Service, request: Request) -> Result<Fields, Error> {
     let malformed = |malformed: Malformed| Error::new(service.malformed_error, malformed.0);
-    match service.protocol {
+    match service.spoken(&request.headers) {
         Protocol::RestJson => rest_json::decode(request),
         Protocol::AwsJson { .. } => json::decode(request.operation.input, &request.body),
-        Protocol::Query => query::decode(request),
+        Protocol::Query => query::decode(service, request),
     }
     .map_err(malformed)
 }
 
 /// Writes an answer.
-pub(crate) fn encode(service: &Service, operation: &Operation, request_id: Uuid, output: Value) -> Response {
+pub(crate) fn encode(
+    service: &Service,
+    protocol: Protocol,
+    operation: &Operation,
+    request_id: Uuid,
+    output: Value,
+) -> Response {
     let Value::Structure(fields) = output else {
-        return internal(service, request_id, "the output is not a structure");
+        return internal(service, protocol, request_id, "the output is not a structure");
     };
-    let encoded = match service.protocol {
+    let encoded = match protocol {
         Protocol::RestJson => rest_json::encode(operation, fields),
         Protocol::AwsJson { version } => json::answer(operation, version, &fields),
         Protocol::Query => Ok(query::encode(service, operation, request_id, &fields)),
     };
     match encoded {
         Ok(response) => with_request_id(response, request_id),
-        Err(Malformed(cause)) => internal(service, request_id, &cause),
+        Err(Malformed(cause)) => internal(service, protocol, request_id, &cause),
     }
 }
 
 /// Writes an error.
-pub(crate) fn encode_error(service: &Service, request_id: Uuid, error: &Error) -> Response {
-    let response = match service.protocol {
+pub(crate) fn encode_error(
+    service: &Service,
+    protocol: Protocol,
+    request_id: Uuid,
+    error: &Error,
+) -> Response {
+    let response = match protocol {
         Protocol::RestJson => rest_json::encode_error(service, error),
         Protocol::AwsJson { version } => json::encode_error(service, version, error),
         Protocol::Query => query::encode_error(service, request_id, error),
@@ -63,9 +74,9 @@ pub(crate) fn encode_json(shape: &Shape, value: &Value) -> Result<Vec<u8>, Malfo
 }
 
 /// An answer that cannot be written is a bug in a handler.
-fn internal(service: &Service, request_id: Uuid, cause: &str) -> Response {
+fn internal(service: &Service, protocol: Protocol, request_id: Uuid, cause: &str) -> Response {
     tracing::error!(service = service.name, cause, "answer cannot be written");
-    encode_error(service, request_id, &Error::internal("The answer could not be written."))
+    encode_error(service, protocol, request_id, &Error::internal("The answer could not be written."))
 }
 
 fn with_request_id(mut response: Response, request_id: Uuid) -> Response {

@@ -10,15 +10,30 @@ use crate::value::Fields;
 use crate::{Error, Request, Response, Value};
 
 /// Reads a request. Parameters that the input does not have are passed over, as AWS does.
-pub(super) fn decode(request: Request) -> Result<Fields, Malformed> {
+pub(super) fn decode(service: &Service, request: Request) -> Result<Fields, Malformed> {
     let form = if request.body.is_empty() { request.query.as_bytes() } else { &request.body[..] };
     let mut root = Node::default();
     for (name, value) in form::pairs(form)? {
         root.insert(&name, value)?;
     }
     match request.operation.input.structure() {
-        Some(structure) => decode_members(structure, &root),
+        Some(structure) => {
+            let mut fields = decode_members(structure, &root)?;
+            fill_endpoint(service, structure, &request, &mut fields);
+            Ok(fields)
+        }
         None => Ok(Fields::default()),
+    }
+}
+
+/// A request may be sent to the resource itself, and then need not name it.
+fn fill_endpoint(service: &Service, structure: &Structure, request: &Request, fields: &mut Fields) {
+    let name = service.also_query.map(|query| query.endpoint_member).unwrap_or_default();
+    let member = structure.members.iter().find(|member| member.name == name);
+    if let Some(member) = member.filter(|member| fields.get(member.name).is_none())
+        && let Some(address) = request.labels.get(name)
+    {
+        fields.set(member.name, Value::String(address.to_owned()));
     }
 }
 
@@ -65,7 +80,7 @@ impl Node {
 fn decode_members(structure: &Structure, node: &Node) -> Result<Fields, Malformed> {
     let mut fields = Fields::default();
     for member in structure.members {
-        if let Some(child) = node.child(member.wire_name) {
+        if let Some(child) = node.child(member.xml_name()) {
             fields.set(member.name, decode_value(member.shape, child)?);
         }
     }
@@ -87,7 +102,13 @@ fn decode_value(shape: &Shape, node: &Node) -> Result<Value, Malformed> {
         Kind::Map { value: shape, key_name, value_name, flattened, .. } => {
             let entries = if *flattened { Some(node) } else { node.child("entry") };
             let mut map = BTreeMap::new();
-            for entry in entries.map_or(Ok(Vec::new()), Node::numbered)? {
+            // One entry may go without a number: `Attribute.Name=…&Attribute.Value=…`.
+            let lone = entries.filter(|entry| entry.child(key_name).is_some());
+            let entries = match lone {
+                Some(entry) => vec![entry],
+                None => entries.map_or(Ok(Vec::new()), Node::numbered)?,
+            };
+            for entry in entries {
                 let key = entry.child(key_name).and_then(|key| key.value.clone());
                 let key = key.ok_or_else(|| Malformed::new("An entry of a map has no key"))?;
                 let value =
@@ -132,8 +153,15 @@ pub(super) fn encode_error(service: &Service, request_id: Uuid, error: &Error) -
     xml.open_with_namespace("ErrorResponse", service.xml_namespace);
     xml.open("Error");
     xml.element("Type", if status >= 500 { "Receiver" } else { "Sender" });
-    xml.element("Code", &error.code);
-    xml.element("Message", &error.message);
+    let other = service.query_error(&error.code);
+    xml.element("Code", other.map_or(error.code.as_ref(), |other| other.query_code));
+    match other.filter(|other| !other.addition.is_empty()) {
+        Some(other) => {
+            let start = error.message.strip_suffix('.').unwrap_or(&error.message);
+            xml.element("Message", &format!("{start}{}", other.addition));
+        }
+        None => xml.element("Message", &error.message),
+    }
     if let Some(shape) = service.error(&error.code) {
         xml.members(shape.members, &error.fields);
     }

@@ -46,7 +46,7 @@ impl Writer {
         for member in members {
             if let Some(value) = fields.get(member.name) {
                 let format = member.timestamp_format.unwrap_or(TimestampFormat::Iso8601);
-                self.value(member.wire_name, member.shape, value, format);
+                self.value(member.xml_name(), member.shape, value, format);
             }
         }
     }

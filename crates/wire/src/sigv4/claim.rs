@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, DATE};
 use percent_encoding::percent_decode_str;
 
 use super::canonical::is_canonical_name;
+use super::chunk_key::ChunkKey;
 use super::{ALGORITHM, CONTENT_SHA256, Refusal, TERMINATOR, UNSIGNED_PAYLOAD, View, canonical, key, time};
 
 /// How long a pre-signed URL of a service other than S3 holds when it does not say.
@@ -173,13 +174,34 @@ impl<'a> Claim<'a> {
         })
     }
 
+    /// What the request says that its canonical form has in the place of the body.
+    pub fn declared_payload(&self, view: &View<'a>) -> Option<Cow<'a, str>> {
+        match (view.header(CONTENT_SHA256), self.form) {
+            (None, Form::Query { .. }) => parameter(view.query, "X-Amz-Content-Sha256"),
+            (header, _) => header.map(Cow::Borrowed),
+        }
+    }
+
+    /// The signature, as it was sent.
+    pub(crate) fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    /// What the signatures of this request's chunks are made with, if its secret is this.
+    pub fn chunk_key(&self, secret: &str) -> ChunkKey {
+        let (date, region, service) = (&self.date, &self.region, &self.service);
+        ChunkKey::new(
+            key::signing_key(secret, date, region, service),
+            &time::format_basic(self.signed_at),
+            &format!("{date}/{region}/{service}/{TERMINATOR}"),
+            self.signature.clone().into_owned(),
+        )
+    }
+
     /// The canonical request's line for the body, which is given by its digest. `None`: the body is not the one
     /// that was declared.
     pub(super) fn payload_line(&self, view: &View<'a>, body: &[u8]) -> Option<Cow<'a, str>> {
-        let declared = match (view.header(CONTENT_SHA256), self.form) {
-            (None, Form::Query { .. }) => parameter(view.query, "X-Amz-Content-Sha256"),
-            (header, _) => header.map(Cow::Borrowed),
-        };
+        let declared = self.declared_payload(view);
         let presigned = matches!(self.form, Form::Query { .. });
         match declared {
             Some(declared) if declared == UNSIGNED_PAYLOAD => Some(declared),
@@ -267,6 +289,9 @@ fn stamp<'a>(view: &View<'a>) -> Option<Stamp<'a>> {
 }
 
 fn expires(text: &str) -> Result<Duration, Refusal> {
+    if text.strip_prefix('-').is_some_and(|digits| digits.parse::<u64>().is_ok()) {
+        return Err(Refusal::Incomplete("X-Amz-Expires must be non-negative".into()));
+    }
     let seconds: u64 =
         text.parse().map_err(|_| Refusal::Incomplete("X-Amz-Expires should be a number".into()))?;
     if seconds > EXPIRES_MAX.as_secs() {

@@ -6,6 +6,8 @@
 //! The algorithm: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 mod canonical;
+mod chunk_key;
+mod chunks;
 mod claim;
 mod key;
 mod refusal;
@@ -18,11 +20,18 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
+pub use chunk_key::ChunkKey;
+pub use chunks::{ChunkError, Decoder};
 pub(crate) use claim::parameter;
 pub use claim::{Claim, Form, Hint};
+pub(crate) use key::hex;
 pub use refusal::{Refusal, Style};
 pub use sign::Signer;
-pub use verify::{check_headers, check_time, verify};
+pub(crate) use time::{format_basic as format_date, parse_date_header as date_of};
+pub(crate) use verify::{SKEW_OF_S3, expected, unsigned_headers};
+pub use verify::{check_headers, check_time, verify, verify_head};
+
+use domain::Timestamp;
 
 use http::HeaderMap;
 use http::header::HOST;
@@ -34,6 +43,12 @@ pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub(crate) const TERMINATOR: &str = "aws4_request";
 /// Stands where the body's digest would when the client did not digest it.
 pub(crate) const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+/// A body in chunks that are signed, one after the other.
+pub(crate) const SIGNED_CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+/// The same, with headers behind the body.
+pub(crate) const SIGNED_CHUNKS_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+/// A body in chunks that are not signed, with headers behind it.
+pub(crate) const UNSIGNED_CHUNKS_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 /// Carries the body's digest, or says why there is none.
 pub(crate) const CONTENT_SHA256: &str = "x-amz-content-sha256";
 
@@ -74,4 +89,23 @@ impl<'a> View<'a> {
     pub fn host(&self) -> Option<&'a str> {
         self.header(HOST.as_str()).or(self.authority)
     }
+}
+
+/// Whether `secret` makes this signature of a browser form's policy, which is signed as it was sent, in Base64.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html>
+pub fn verify_policy(policy: &str, signature: &str, scope: [&str; 3], secret: &str) -> bool {
+    let [date, region, service] = scope;
+    let key = key::signing_key(secret, date, region, service);
+    let expected = hex(&key::hmac(&key, policy.as_bytes()));
+    subtle::ConstantTimeEq::ct_eq(expected.as_bytes(), signature.as_bytes()).into()
+}
+
+/// The digest of a body that is empty, in hexadecimal.
+pub(crate) fn sha256_of_nothing() -> String {
+    hex(&key::sha256(b""))
+}
+
+/// Reads a time in the form of `X-Amz-Date`.
+pub fn parse_date(text: &str) -> Option<Timestamp> {
+    time::parse_basic(text)
 }

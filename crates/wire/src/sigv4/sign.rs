@@ -41,6 +41,27 @@ impl Signer<'_> {
     /// # Panics
     /// When the keys have characters that no header can carry.
     pub fn sign(&self, parts: &mut Parts, body: &[u8], now: Timestamp) {
+        self.sign_with(parts, now, |claim, view| {
+            claim.payload_line(view, body).expect("a declared digest is the body's own")
+        });
+    }
+
+    /// The same for a body that is not there yet: what `x-amz-content-sha256` says stands for it.
+    ///
+    /// # Panics
+    /// When the keys have characters that no header can carry.
+    pub fn sign_declared(&self, parts: &mut Parts, now: Timestamp) {
+        self.sign_with(parts, now, |claim, view| {
+            claim.declared_payload(view).unwrap_or(UNSIGNED_PAYLOAD.into())
+        });
+    }
+
+    fn sign_with(
+        &self,
+        parts: &mut Parts,
+        now: Timestamp,
+        payload: impl for<'v> FnOnce(&Claim<'v>, &View<'v>) -> Cow<'v, str>,
+    ) {
         let header = |text: &str| HeaderValue::from_str(text).expect("keys and dates are visible ASCII");
         if let (None, Some(authority)) = (parts.headers.get(HOST), parts.uri.authority()) {
             parts.headers.insert(HOST, header(authority.as_str()));
@@ -51,7 +72,7 @@ impl Signer<'_> {
         }
         let claim = self.claim(signed_headers(&parts.headers), now, Form::Header);
         let view = View::from(&*parts);
-        let payload = claim.payload_line(&view, body).expect("a declared digest is the body's own");
+        let payload = payload(&claim, &view);
         let signature =
             signature(&claim, &view, &payload, self.secret_access_key).expect("signed headers are there");
         let authorization = format!(

@@ -81,7 +81,7 @@ fn a_request_holds_for_five_minutes_either_way() {
         ),
     ] {
         let seen = check(&parts, b"", Timestamp(NOW.0 + seconds * 1000));
-        assert_eq!(seen, expected.map_or(Ok(()), |text| Err(Refusal::Invalid(text.into()))), "{seconds}");
+        assert_eq!(seen, expected.map_or(Ok(()), |text| Err(Refusal::Skewed(text.into()))), "{seconds}");
     }
 }
 

@@ -24,12 +24,12 @@ pub(super) fn parse_basic(text: &str) -> Option<Timestamp> {
 }
 
 /// What a `Date` header may hold: the basic format too, or the format of HTTP and mail.
-pub(super) fn parse_date_header(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_date_header(text: &str) -> Option<Timestamp> {
     parse_basic(text).or_else(|| Some(Timestamp(rfc2822::parse(text).ok()?.timestamp().as_millisecond())))
 }
 
 /// `20150830T123600Z`
-pub(super) fn format_basic(moment: Timestamp) -> String {
+pub(crate) fn format_basic(moment: Timestamp) -> String {
     let instant = jiff::Timestamp::from_millisecond(moment.epoch_ms()).unwrap_or_default();
     let at = Offset::UTC.to_datetime(instant);
     format!(

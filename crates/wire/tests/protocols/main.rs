@@ -1,5 +1,7 @@
 //! Requests in, answers out, through the models of real services.
 
+mod both;
+mod by_name;
 mod harness;
 mod hostile;
 mod logs;
@@ -18,6 +20,9 @@ mod lambda_shapes;
 #[allow(dead_code, reason = "tests use a part of each model")]
 #[path = "../../../../services/logs/src/shapes.rs"]
 mod logs_shapes;
+#[allow(dead_code, reason = "tests use a part of each model")]
+#[path = "../../../../services/sqs/src/shapes.rs"]
+mod sqs_shapes;
 #[allow(dead_code, reason = "tests use a part of each model")]
 #[path = "../../../../services/sts/src/shapes.rs"]
 mod sts_shapes;

@@ -243,3 +243,23 @@ fn routes_tell_operations_apart() {
         assert_eq!(operation.name, name, "{method} {path}");
     }
 }
+
+/// It sees what was sent, and who may not pass does not reach the handler.
+#[tokio::test]
+async fn a_guard_is_asked_before_the_handler() {
+    let service = Service::new(&shapes::SERVICE, ()).on::<shapes::TagResource>(tag).build().guarded(
+        |_, operation, fields| match fields.get("Resource") {
+            Some(wire::Value::String(resource)) if resource.ends_with(":secret") => {
+                Err(Error::new("AccessDeniedException", format!("no {}", operation.name)))
+            }
+            _ => Ok(()),
+        },
+    );
+    let path = |name: &str| {
+        format!("/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3A{name}")
+    };
+    let body = r#"{"Tags":{"a":"b"}}"#;
+    assert!(Call::post(&path("open"), body).show(&service).await.starts_with("204"));
+    let refused = Call::post(&path("secret"), body).show(&service).await;
+    assert!(refused.contains("AccessDeniedException") && refused.contains("no TagResource"), "{refused}");
+}

@@ -46,6 +46,9 @@ public final class Main {
                 throw fault;
             };
         }
+        if ("snap-start".equals(System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))) {
+            SnapStart.beRestored(api, log);
+        }
         while (serveOne(api, contexts, log, handler)) {}
         System.exit(1);
     }
@@ -91,7 +94,7 @@ public final class Main {
         api.post(path + "/error", Json.bytes(error), type);
     }
 
-    private static Map<String, Object> describe(Throwable thrown, int depth) {
+    static Map<String, Object> describe(Throwable thrown, int depth) {
         Map<String, Object> error = new LinkedHashMap<>();
         String message = thrown.getLocalizedMessage();
         error.put("errorMessage", message == null ? thrown.getClass().getName() : message);

@@ -48,7 +48,16 @@ final class RuntimeApi {
     }
 
     Answer next() throws IOException {
-        byte[] head = Main.utf8("GET " + API + "invocation/next HTTP/1.1\r\n" + common() + "\r\n");
+        return ask("invocation/next");
+    }
+
+    /** Says that the environment can be set aside; returns when it is wanted again. */
+    void restoreNext() throws IOException {
+        ask("restore/next");
+    }
+
+    private Answer ask(String what) throws IOException {
+        byte[] head = Main.utf8("GET " + API + what + " HTTP/1.1\r\n" + common() + "\r\n");
         boolean reused = socket != null;
         Answer answer;
         try {
@@ -62,7 +71,7 @@ final class RuntimeApi {
             answer = exchange(head, new byte[0]);
         }
         if (answer.status != 200) {
-            throw refused("GET invocation/next", answer);
+            throw refused("GET " + what, answer);
         }
         return answer;
     }

@@ -1,5 +1,6 @@
 //! Trust policies: who may assume a role.
 
+use policy::{Document, Kind};
 use serde_json::{Map, Value};
 use wire::Error;
 
@@ -21,8 +22,8 @@ const STATEMENT_ELEMENTS: [&str; 9] = [
 
 /// Whether the document may be stored as a role's trust policy. Whether the users and roles that it names exist is
 /// not checked: they may be created later, or in an account that nobody has used yet.
-pub(crate) fn check_trust_policy(document: &str) -> Result<(), Error> {
-    let document = parse(document, "This policy contains invalid Json")?;
+pub(crate) fn check_trust_policy(text: &str) -> Result<(), Error> {
+    let document = parse(text, "This policy contains invalid Json")?;
     if let Some(unknown) =
         document.keys().find(|element| !matches!(element.as_str(), "Version" | "Id" | "Statement"))
     {
@@ -43,6 +44,9 @@ pub(crate) fn check_trust_policy(document: &str) -> Result<(), Error> {
     if has_duplicate_sids(&statements) {
         return Err(malformed_policy("The Statement Ids in the policy are not unique"));
     }
+    // What could not be evaluated is not stored.
+    Document::parse(text, Kind::Trust)
+        .map_err(|error| malformed_policy(format!("Could not parse the policy: {error}")))?;
     Ok(())
 }
 

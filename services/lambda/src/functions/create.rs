@@ -1,13 +1,18 @@
 //! `CreateFunction`
 
-use domain::{Qualifier, TracingMode, limits};
+use domain::{Qualifier, TracingMode, Version, limits};
 use uuid::Uuid;
 use wire::{Context, Error};
 
+use super::connections::Connections;
+use super::update_configuration::{refuse_unsupported as refuse_unsupported_configuration, unsupported};
 use super::{Target, validate, view};
+use crate::code_object::Source;
 use crate::error::{Refusal, function_exists, invalid_parameter, not_supported};
-use crate::record::{FUNCTIONS, FunctionRecord, State, default_logging};
-use crate::{Lambda, layers, shapes};
+use crate::hot_reload::Asked;
+use crate::record::{Code, FUNCTIONS, FunctionRecord, State, default_logging};
+use crate::variables::Variables;
+use crate::{Lambda, account, code_signing, layers, shapes, versions};
 
 /// Stores the function as `Pending` and rings the bell: it is `Active` once its package is unpacked.
 pub async fn create(
@@ -16,40 +21,79 @@ pub async fn create(
     input: shapes::CreateFunctionRequest,
 ) -> Result<shapes::FunctionConfiguration, Error> {
     refuse_unsupported(&input)?;
+    let publish = input.publish == Some(true);
     let target = Target::parse(&cx, &input.function_name, None)?;
     if target.qualifier.as_ref().is_some_and(|qualifier| *qualifier != Qualifier::Latest) {
         return Err(invalid_parameter("A function is created without a version or alias in its name."));
     }
-    let zip = input.code.zip_file.clone().unwrap_or_default();
+    let zip = lambda
+        .package_of(
+            &cx,
+            Source {
+                zip: input.code.zip_file.clone(),
+                bucket: input.code.s3_bucket.as_deref(),
+                key: input.code.s3_key.as_deref(),
+                version: input.code.s3_object_version.as_deref(),
+            },
+        )
+        .await?;
+    let folder = lambda.hot_reload.code(&Asked {
+        bucket: input.code.s3_bucket.as_deref(),
+        key: input.code.s3_key.as_deref(),
+        version: input.code.s3_object_version.as_deref(),
+        has_zip: !zip.is_empty(),
+    })?;
+    if folder.is_none() && zip.is_empty() {
+        return Err(invalid_parameter("Uploaded file must be a non-empty zip"));
+    }
     let layers = input.layers.clone().unwrap_or_default();
-    let record = record(&lambda, &target, input)?;
+    let config_arn = input.code_signing_config_arn.clone();
+    let connections = Connections::default().changed(&lambda, &unsupported!(input))?;
+    let record = FunctionRecord { connections, ..record(&lambda, &target, input)? };
+    validate::check_snap_start(&record)?;
     lambda.check_role(&record.scope, &record.role)?;
     let runtime_version = lambda.runtime_version(record.runtime)?;
     // A name that is taken is refused before 50 MB are unpacked; the transaction decides.
-    if lambda.functions.find(&target.scope, &target.name).is_some() {
+    if lambda.functions.contains(&target.scope, &target.name) {
         return Err(function_exists(&target.name));
     }
-    let code = lambda.store_package(zip).await?;
+    let config = match &config_arn {
+        Some(arn) => {
+            Some(lambda.store.read(|snapshot| code_signing::existing(snapshot, &target.scope, arn))?)
+        }
+        None => None,
+    };
+    let signed_by = code_signing::check(&lambda, config.as_ref(), &target.name, &zip)?;
+    let references = lambda.store.read(|snapshot| layers::resolve(snapshot, &cx, &layers))?;
+    code_signing::check_layers(&lambda, config.as_ref(), &target.name, &references).await?;
+    let code = match folder {
+        Some(folder) => folder,
+        None => lambda.store_package(zip).await?,
+    };
+    let code = Code { signed_by, ..code };
     let record = FunctionRecord { code, runtime_version, ..record };
 
-    let created = lambda
+    let (created, version) = lambda
         .store
-        .write({
-            let code_bytes_max = limits::CODE_STORAGE_BYTES;
-            move |tx| {
-                let record = FunctionRecord { layers: layers::resolve(tx, &cx, &layers)?, ..record };
-                layers::check_size(&record)?;
-                crate::account::check_code_storage(tx, &record, code_bytes_max)?;
-                if !tx.insert(&FUNCTIONS, record.key(), &record)? {
-                    return Err(Refusal::from(function_exists(&record.name)));
-                }
-                Ok(record)
+        .write(move |tx| {
+            let record = FunctionRecord { layers: layers::resolve(tx, &cx, &layers)?, ..record };
+            layers::check_size(&record)?;
+            account::check_room(tx, &record.scope, record.code.size, 0, limits::CODE_STORAGE_BYTES)?;
+            if !tx.insert(&FUNCTIONS, record.key(), &record)? {
+                return Err(Refusal::from(function_exists(&record.name)));
             }
+            code_signing::attach(tx, &record, config_arn.as_deref())?;
+            let version = publish.then(|| versions::publish_in(tx, &record, None)).transpose()?;
+            Ok((record, version))
         })
         .await?;
-    let shown = view::configuration(&created, None);
+    // A version that was published with the function is the answer, under the function's own ARN.
+    let shown = view::configuration(version.as_ref().unwrap_or(&created), None);
     lambda.show(&created.scope, &created.name);
     lambda.settle_soon(created);
+    if let Some(version) = version {
+        lambda.settle_soon(version);
+    }
     Ok(shown)
 }
 
@@ -67,16 +111,16 @@ fn record(
     })?;
     let tags = input.tags.unwrap_or_default();
     validate::tags(&tags)?;
-    if input.code.zip_file.as_ref().is_none_or(|zip| zip.is_empty()) {
-        return Err(invalid_parameter("Uploaded file must be a non-empty zip"));
-    }
     Ok(FunctionRecord {
         scope: target.scope.clone(),
+        version: Version::Latest,
         runtime,
         handler,
         role: input.role,
         description: input.description.unwrap_or_default(),
-        code: crate::record::Code { sha256: domain::CodeRef(String::new()), size: 0, unpacked_size: 0 },
+        described: None,
+        code: Code { sha256: domain::CodeRef(String::new()), size: 0, unpacked_size: 0, signed_by: None },
+        connections: Connections::default(),
         layers: Vec::new(),
         memory_mb: input.memory_size.map_or(Ok(limits::MEMORY_MB_DEFAULT), validate::memory_mb)?,
         timeout_seconds: input
@@ -86,10 +130,17 @@ fn record(
             .ephemeral_storage
             .as_ref()
             .map_or(Ok(limits::EPHEMERAL_STORAGE_MB_DEFAULT), validate::ephemeral_storage_mb)?,
-        environment: input.environment.map(validate::environment).transpose()?,
+        environment: Variables {
+            values: input.environment.map(validate::environment).transpose()?,
+            kms_key_arn: input.kms_key_arn.map(validate::kms_key_arn).transpose()?.flatten(),
+        },
         architecture: validate::architecture(input.architectures)?.unwrap_or_else(|| "x86_64".to_owned()),
         tracing: validate::tracing(input.tracing_config).unwrap_or(TracingMode::PassThrough),
         logging: validate::logging(input.logging_config, &default_logging(&name), &name)?,
+        snap_start: validate::snap_start(input.snap_start).unwrap_or_default(),
+        per_tenant: input
+            .tenancy_config
+            .is_some_and(|config| config.tenant_isolation_mode == shapes::TenantIsolationMode::PerTenant),
         tags,
         last_modified: lambda.now(),
         revision_id: Uuid::new_v4(),
@@ -107,24 +158,12 @@ fn refuse_unsupported(input: &shapes::CreateFunctionRequest) -> Result<(), Error
     if input.package_type == Some(shapes::PackageType::Image) || input.code.image_uri.is_some() {
         return Err(not_supported("container images (PackageType Image)"));
     }
-    if input.code.s3_bucket.is_some() || input.code.s3_key.is_some() || input.code.s3_object_version.is_some()
-    {
-        return Err(not_supported("code from S3; send it as ZipFile"));
-    }
     if input.code.s3_object_storage_mode.is_some() {
         return Err(not_supported("S3ObjectStorageMode"));
     }
     if input.code.source_kms_key_arn.as_deref().is_some_and(|arn| !arn.is_empty()) {
         return Err(not_supported("SourceKMSKeyArn"));
     }
-    if input.publish == Some(true) || input.publish_to.is_some() {
-        return Err(not_supported("publishing versions"));
-    }
-    if input.code_signing_config_arn.is_some() {
-        return Err(not_supported("code signing"));
-    }
-    if input.tenancy_config.is_some() {
-        return Err(not_supported("tenancy configuration"));
-    }
-    super::update_configuration::refuse_unsupported(&super::update_configuration::unsupported!(input))
+    versions::refuse_publish_to(input.publish_to.as_ref())?;
+    refuse_unsupported_configuration(&unsupported!(input))
 }

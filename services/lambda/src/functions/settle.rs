@@ -1,10 +1,12 @@
 //! Puts what was written into effect: the same path after a call, and after a restart.
 
 use engine::package::UnpackError;
+use engine::{AllocationStatus, FunctionKey};
+use uuid::Uuid;
 
 use crate::Lambda;
 use crate::error::Refusal;
-use crate::record::{FUNCTIONS, FunctionRecord};
+use crate::record::{FunctionRecord, State};
 
 /// Unpacks the record's package and layers and marks the record settled, unless it was changed or deleted meanwhile:
 /// then whoever changed it settles it.
@@ -12,6 +14,7 @@ pub async fn settle(lambda: Lambda, record: FunctionRecord) {
     let outcome = unpack(&lambda, &record).await;
     let is_there = outcome.is_ok();
     let settled = match outcome {
+        Ok(()) if record.is_snap_start() => initialise(&lambda, record.clone()).await,
         Ok(()) => record.clone().settled(),
         Err(error) => record.clone().failed(&error.to_string()),
     };
@@ -19,11 +22,13 @@ pub async fn settle(lambda: Lambda, record: FunctionRecord) {
     let stored = lambda
         .store
         .write(move |tx| {
-            let now = tx.get(&FUNCTIONS, settled.key())?;
-            let Some(now) = now.filter(|now| now.revision == revision) else { return Ok(()) };
+            let now = FunctionRecord::read(tx, &settled.scope, &settled.name, settled.version)?;
+            let Some(now) = now.filter(|now| now.revision == revision && now.is_in_transition()) else {
+                return Ok(());
+            };
             // Tags may have changed since; they are not part of what is settled.
             let settled = FunctionRecord { tags: now.tags, ..settled };
-            tx.put(&FUNCTIONS, settled.key(), &settled)?;
+            settled.write(tx)?;
             Ok::<_, Refusal>(())
         })
         .await;
@@ -31,7 +36,7 @@ pub async fn settle(lambda: Lambda, record: FunctionRecord) {
         Ok(()) => {
             lambda.show(&record.scope, &record.name);
             if is_there {
-                lambda.engine.expect(&record.version());
+                lambda.engine.expect(&record.function_version());
             }
         }
         Err(error) => tracing::error!(function = %record.arn(), %error, "function stays in transition"),
@@ -44,6 +49,37 @@ async fn unpack(lambda: &Lambda, record: &FunctionRecord) -> Result<(), UnpackEr
         lambda.packages.merged(&record.layer_codes()).await?;
     }
     Ok(())
+}
+
+/// A version with SnapStart is there once its first environment is: it has been asked for when the version was shown.
+async fn initialise(lambda: &Lambda, record: FunctionRecord) -> FunctionRecord {
+    let function = FunctionKey { scope: record.scope.clone(), name: record.name.clone() };
+    let Some(allocation) = lambda.engine.allocated(&function, record.revision).await else {
+        // Deleted meanwhile, or there is nothing to initialise any longer.
+        return record.settled();
+    };
+    match allocation.status {
+        AllocationStatus::Ready | AllocationStatus::InProgress => record.settled(),
+        AllocationStatus::Failed(error_type) => FunctionRecord {
+            state: State::Failed {
+                reason: format!("The function could not be initialized: {error_type}"),
+                code: Some(reason_code(&error_type).to_owned()),
+            },
+            revision_id: Uuid::new_v4(),
+            ..record
+        },
+    }
+}
+
+/// `StateReasonCode` of an initialisation that failed.
+fn reason_code(error_type: &str) -> &'static str {
+    match error_type {
+        "Sandbox.Timedout" => "FunctionError.InitTimeout",
+        "Runtime.InvalidEntrypoint" => "FunctionError.InvalidEntryPoint",
+        _ if error_type.starts_with("Extension.") => "FunctionError.ExtensionInitError",
+        _ if error_type.starts_with("Runtime.") => "FunctionError.RuntimeInitError",
+        _ => "FunctionError",
+    }
 }
 
 /// After a start: every record that a previous run left in transition.

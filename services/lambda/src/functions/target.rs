@@ -1,15 +1,17 @@
 //! Which function a request is about.
 
-use domain::{FunctionName, FunctionRef, Qualifier, Scope};
+use domain::{FunctionName, FunctionRef, Qualifier, Scope, Version};
+use store::Snapshot;
 use wire::{Context, Error};
 
-use crate::error::{constraint_message, invalid_parameter};
-use crate::record::{FunctionRecord, arn};
+use crate::aliases::{ALIASES, AliasRecord};
+use crate::error::{Refusal, access_denied, constraint_message, invalid_parameter};
+use crate::record::{FUNCTIONS, FunctionRecord, arn};
 
 /// A request's function and qualifier, checked against each other and against where the request arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Where the function lives: the caller's own account and region.
+    /// Where the function lives: in the caller's region.
     pub scope: Scope,
     /// Its name.
     pub name: FunctionName,
@@ -17,9 +19,35 @@ pub struct Target {
     pub qualifier: Option<Qualifier>,
 }
 
+/// What a [`Target`] names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// The function, as it is under `$LATEST`: tags and all else that versions do not have.
+    pub latest: FunctionRecord,
+    /// The alias, if the target is one.
+    pub alias: Option<AliasRecord>,
+    /// The version that the target is, or that the alias mostly stands for.
+    pub record: FunctionRecord,
+}
+
 impl Target {
-    /// Reads `FunctionName` and, where the operation has one, `Qualifier`.
+    /// Reads `FunctionName` and, where the operation has one, `Qualifier`, of a function in the caller's own account.
     pub fn parse(cx: &Context, function: &str, qualifier: Option<&str>) -> Result<Self, Error> {
+        let target = Self::parse_any(cx, function, qualifier)?;
+        if target.scope.account != cx.scope.account {
+            return Err(access_denied(
+                &cx.principal,
+                "this operation",
+                &target.arn(),
+                "because no resource-based policy allows it",
+            ));
+        }
+        Ok(target)
+    }
+
+    /// Reads the same of a function in any account: whether the caller may do it has been asked by
+    /// [`crate::permissions::guard`].
+    pub fn parse_any(cx: &Context, function: &str, qualifier: Option<&str>) -> Result<Self, Error> {
         let reference: FunctionRef = function.parse().map_err(|_| {
             Error::new(
                 "ValidationException",
@@ -45,21 +73,15 @@ impl Target {
                 format!("Functions from '{region}' are not reachable in this region ('{}')", cx.scope.region),
             ));
         }
-        if let Some(account) = reference.account.filter(|account| *account != cx.scope.account) {
-            // Resource policies that would let another account in arrive with AddPermission.
-            let resource = arn(&Scope { account, region: cx.scope.region.clone() }, &reference.name);
-            return Err(Error::new(
-                "AccessDeniedException",
-                format!(
-                    "User: arn:aws:iam::{}:root is not authorized to perform this operation on resource: {resource} \
-                     because no resource-based policy allows it",
-                    cx.scope.account
-                ),
-            ));
-        }
-        let asked = qualifier
-            .map(|text| Qualifier::parse(text).ok_or_else(|| invalid_qualifier(text)))
-            .transpose()?;
+        let account = reference.account.unwrap_or_else(|| cx.scope.account.clone());
+        let scope = Scope { account, region: cx.scope.region.clone() };
+        let asked = match qualifier {
+            Some(text) => Some(
+                Qualifier::parse(text)
+                    .ok_or_else(|| unknown_qualifier(&arn(&scope, &reference.name), text))?,
+            ),
+            None => None,
+        };
         let qualifier = match (reference.qualifier, asked) {
             (Some(in_name), Some(asked)) if in_name != asked => {
                 return Err(invalid_parameter(
@@ -68,12 +90,18 @@ impl Target {
             }
             (in_name, asked) => in_name.or(asked),
         };
-        Ok(Self { scope: cx.scope.clone(), name: reference.name, qualifier })
+        Ok(Self { scope, name: reference.name, qualifier })
     }
 
     /// The store's key.
     pub fn key(&self) -> (Scope, FunctionName) {
         (self.scope.clone(), self.name.clone())
+    }
+
+    /// The key of what is stored for this qualifier: the function without one counts as `$LATEST`.
+    pub fn qualified_key(&self) -> (Scope, FunctionName, String) {
+        let qualifier = self.qualifier.as_ref().unwrap_or(&Qualifier::Latest);
+        (self.scope.clone(), self.name.clone(), qualifier.to_string())
     }
 
     /// The function's ARN, with the qualifier if the caller gave one.
@@ -90,12 +118,36 @@ impl Target {
         crate::error::function_not_found(&self.scope, &self.name, self.qualifier.as_ref())
     }
 
-    /// Only `$LATEST` exists until versions can be published; anything else is truly not found.
-    pub fn check_qualifier(&self) -> Result<(), Error> {
+    /// Refuses what names a version or an alias where only the function itself will do.
+    pub fn without_qualifier(self) -> Result<Self, Error> {
         match self.qualifier {
-            None | Some(Qualifier::Latest) => Ok(()),
-            Some(Qualifier::Version(_) | Qualifier::Alias(_)) => Err(self.not_found()),
+            None | Some(Qualifier::Latest) => Ok(self),
+            Some(Qualifier::Version(_) | Qualifier::Alias(_)) => Err(invalid_parameter(
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support this \
+                 operation. Please specify either a function name or an unqualified function ARN.",
+            )),
         }
+    }
+
+    /// What is stored under it, in this snapshot or transaction; or that there is no such function, version or alias.
+    pub fn resolve(&self, snapshot: &Snapshot<'_>) -> Result<Resolved, Refusal> {
+        let latest = self.expect(snapshot.get(&FUNCTIONS, self.key())?)?;
+        let (version, alias) = match &self.qualifier {
+            None | Some(Qualifier::Latest) => (Version::Latest, None),
+            Some(Qualifier::Version(number)) => (Version::Number(*number), None),
+            Some(Qualifier::Alias(name)) => {
+                let alias = snapshot.get(&ALIASES, (&self.scope, &self.name, name))?;
+                let alias = alias.ok_or_else(|| self.not_found())?;
+                (alias.routing.version, Some(alias))
+            }
+        };
+        let record = match version {
+            Version::Latest => latest.clone(),
+            Version::Number(_) => {
+                self.expect(FunctionRecord::read(snapshot, &self.scope, &self.name, version)?)?
+            }
+        };
+        Ok(Resolved { latest, alias, record })
     }
 
     /// Takes what the store found, or says that there is no such function.
@@ -104,7 +156,12 @@ impl Target {
     }
 }
 
-fn invalid_qualifier(text: &str) -> Error {
+/// What no version and no alias can be called. Of what the model lets through it is only that there is none.
+fn unknown_qualifier(function_arn: &str, text: &str) -> Error {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'_' | b'-');
+    if !text.is_empty() && text.bytes().all(is_legal) {
+        return Error::new("ResourceNotFoundException", format!("Function not found: {function_arn}:{text}"));
+    }
     Error::new(
         "ValidationException",
         constraint_message(

@@ -4,8 +4,10 @@ use wire::{Context, Error};
 
 use super::{Target, validate, view};
 use crate::error::{Refusal, check_can_change, invalid_parameter, not_supported};
+use crate::event_source_mappings::check_function_timeout;
 use crate::record::{FUNCTIONS, FunctionRecord};
-use crate::{Lambda, layers, shapes};
+use crate::variables::Variables;
+use crate::{Lambda, code_signing, layers, shapes};
 
 /// The members of a request to create or to update that Hearth does not act on yet: the two spell them alike.
 macro_rules! unsupported {
@@ -13,10 +15,8 @@ macro_rules! unsupported {
         $crate::functions::update_configuration::Unsupported {
             vpc: $input.vpc_config.as_ref(),
             dead_letter: $input.dead_letter_config.as_ref(),
-            kms_key_arn: $input.kms_key_arn.as_deref(),
             file_systems: $input.file_system_configs.as_deref(),
             image: $input.image_config.as_ref(),
-            snap_start: $input.snap_start.as_ref(),
             capacity_provider: $input.capacity_provider_config.is_some(),
             durable: $input.durable_config.is_some(),
             runtime_config: $input.runtime_config.is_some(),
@@ -33,8 +33,7 @@ pub async fn update_configuration(
     input: shapes::UpdateFunctionConfigurationRequest,
 ) -> Result<shapes::FunctionConfiguration, Error> {
     refuse_unsupported(&unsupported!(input))?;
-    let target = Target::parse(&cx, &input.function_name, None)?;
-    target.check_qualifier()?;
+    let target = Target::parse_any(&cx, &input.function_name, None)?.without_qualifier()?;
     // A function that is not there, or may not be changed now, is what the caller hears of first; the transaction decides.
     let found = lambda.store.read(|snapshot| snapshot.get(&FUNCTIONS, target.key()));
     let before = target.expect(found.map_err(crate::error::service)?)?;
@@ -42,20 +41,34 @@ pub async fn update_configuration(
     if let Some(role) = &input.role {
         lambda.check_role(&target.scope, role)?;
     }
+    if let Some(timeout) = input.timeout.and_then(|timeout| u32::try_from(timeout).ok()) {
+        check_function_timeout(&lambda, &target.scope, &target.name, timeout)?;
+    }
+    if let Some(arns) = &input.layers {
+        let config =
+            lambda.store.read(|snapshot| code_signing::of_function(snapshot, &target.scope, &target.name));
+        let references = lambda.store.read(|snapshot| layers::resolve(snapshot, &cx, arns))?;
+        let config = config.map_err(crate::error::service)?;
+        code_signing::check_layers(&lambda, config.as_ref(), &target.name, &references).await?;
+    }
     let runtime = input.runtime.as_deref().map(validate::runtime).transpose()?;
     let runtime_version = runtime.map(|runtime| lambda.runtime_version(runtime)).transpose()?;
     let now = lambda.now();
+    let handle = lambda.clone();
     let updated = lambda
         .store
         .write(move |tx| {
             let before = target.expect(tx.get(&FUNCTIONS, target.key())?)?;
             check_can_change(&before, input.revision_id.as_deref())?;
             let layers = input.layers.as_deref().map(|arns| layers::resolve(tx, &cx, arns)).transpose()?;
+            let connections = before.connections.clone().changed(&handle, &unsupported!(input))?;
             let mut after = changed(before.clone(), input)?;
             after.layers = layers.unwrap_or(after.layers);
             layers::check_size(&after)?;
+            validate::check_snap_start(&after)?;
             after.runtime = runtime.unwrap_or(after.runtime);
             after.runtime_version = runtime_version.unwrap_or(after.runtime_version);
+            after.connections = connections;
             after.last_modified = now;
             let after = before.updating(|_| after);
             tx.put(&FUNCTIONS, after.key(), &after)?;
@@ -87,12 +100,19 @@ fn changed(
             .ephemeral_storage
             .as_ref()
             .map_or(Ok(before.ephemeral_storage_mb), validate::ephemeral_storage_mb)?,
-        environment: match input.environment {
-            Some(environment) => Some(validate::environment(environment)?),
-            None => before.environment,
+        environment: Variables {
+            values: match input.environment {
+                Some(environment) => Some(validate::environment(environment)?),
+                None => before.environment.values,
+            },
+            kms_key_arn: match input.kms_key_arn {
+                Some(arn) => validate::kms_key_arn(arn)?,
+                None => before.environment.kms_key_arn,
+            },
         },
         tracing: validate::tracing(input.tracing_config).unwrap_or(before.tracing),
         logging,
+        snap_start: validate::snap_start(input.snap_start).unwrap_or(before.snap_start),
         ..before
     })
 }
@@ -101,10 +121,8 @@ fn changed(
 pub struct Unsupported<'a> {
     pub vpc: Option<&'a shapes::VpcConfig>,
     pub dead_letter: Option<&'a shapes::DeadLetterConfig>,
-    pub kms_key_arn: Option<&'a str>,
     pub file_systems: Option<&'a [shapes::FileSystemConfig]>,
     pub image: Option<&'a shapes::ImageConfig>,
-    pub snap_start: Option<&'a shapes::SnapStart>,
     pub capacity_provider: bool,
     pub durable: bool,
     pub runtime_config: bool,
@@ -113,27 +131,9 @@ pub struct Unsupported<'a> {
 
 /// Refuses what would be accepted and ignored. What clears a setting that is clear already is let through.
 pub fn refuse_unsupported(asked: &Unsupported<'_>) -> Result<(), Error> {
-    let filled = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let refused = [
-        (
-            asked.vpc.is_some_and(|vpc| filled(&vpc.subnet_ids) || filled(&vpc.security_group_ids)),
-            "VpcConfig",
-        ),
-        (
-            asked
-                .dead_letter
-                .is_some_and(|config| config.target_arn.as_deref().is_some_and(|arn| !arn.is_empty())),
-            "DeadLetterConfig",
-        ),
-        (asked.kms_key_arn.is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
         (asked.file_systems.is_some_and(|systems| !systems.is_empty()), "FileSystemConfigs"),
         (asked.image.is_some_and(|image| *image != shapes::ImageConfig::default()), "ImageConfig"),
-        (
-            asked
-                .snap_start
-                .is_some_and(|config| config.apply_on == Some(shapes::SnapStartApplyOn::PublishedVersions)),
-            "SnapStart",
-        ),
         (asked.capacity_provider, "CapacityProviderConfig"),
         (asked.durable, "DurableConfig"),
         (asked.runtime_config, "RuntimeConfig"),

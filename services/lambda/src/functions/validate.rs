@@ -7,7 +7,7 @@ use domain::{FunctionName, LogFormat, LoggingConfig, Runtime, TracingMode, limit
 use wire::Error;
 
 use crate::error::{constraint, invalid_parameter, not_supported};
-use crate::record::default_log_group;
+use crate::record::{FunctionRecord, default_log_group};
 use crate::shapes;
 
 /// Variables that Lambda sets itself.
@@ -144,6 +144,15 @@ pub fn environment(environment: shapes::Environment) -> Result<BTreeMap<String, 
     Ok(variables)
 }
 
+/// `KMSKeyArn`: none if it is empty, which takes it away.
+pub fn kms_key_arn(arn: String) -> Result<Option<String>, Error> {
+    match crate::event_invoke::arn_service(&arn) {
+        Some("kms") => Ok(Some(arn)),
+        _ if arn.is_empty() => Ok(None),
+        _ => Err(invalid_parameter(format!("KMSKeyArn {arn} is not the ARN of a key in AWS KMS."))),
+    }
+}
+
 /// `Architectures`: one of the two. Both run natively: what a function's own machine code needs is its author's business.
 pub fn architecture(architectures: Option<Vec<shapes::Architecture>>) -> Result<Option<String>, Error> {
     match architectures.as_deref() {
@@ -202,6 +211,29 @@ pub fn tracing(given: Option<shapes::TracingConfig>) -> Option<TracingMode> {
         shapes::TracingMode::Active => TracingMode::Active,
         shapes::TracingMode::PassThrough => TracingMode::PassThrough,
     })
+}
+
+/// `SnapStart`
+pub fn snap_start(given: Option<shapes::SnapStart>) -> Option<bool> {
+    given.and_then(|config| config.apply_on).map(|on| on == shapes::SnapStartApplyOn::PublishedVersions)
+}
+
+/// What SnapStart does not go with.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes>
+pub fn check_snap_start(record: &FunctionRecord) -> Result<(), Error> {
+    let refused = [
+        (
+            record.ephemeral_storage_mb > limits::EPHEMERAL_STORAGE_MB_DEFAULT,
+            "EphemeralStorage of more than 512 MB",
+        ),
+        (record.per_tenant, "TenancyConfig"),
+    ];
+    match refused.into_iter().find(|(is_asked, _)| *is_asked && record.snap_start) {
+        Some((_, what)) => {
+            Err(invalid_parameter(format!("{what} is not supported for SnapStart enabled functions.")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Tags: how many a function may have.

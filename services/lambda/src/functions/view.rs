@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::{LogFormat, Qualifier, Timestamp, TracingMode};
+use sha2::{Digest as _, Sha256};
 
 use crate::layers::LayerReference;
 use crate::record::{Code, FunctionRecord, State, UpdateStatus};
@@ -39,8 +40,8 @@ pub fn summary(record: &FunctionRecord) -> shapes::FunctionConfiguration {
         memory_size: Some(record.memory_mb.cast_signed()),
         last_modified: Some(timestamp(record.last_modified)),
         code_sha256: Some(code_sha256(&record.code)),
-        version: Some("$LATEST".to_owned()),
-        environment: record.environment.clone().map(|variables| shapes::EnvironmentResponse {
+        version: Some(record.version.to_string()),
+        environment: record.environment.values.clone().map(|variables| shapes::EnvironmentResponse {
             variables: Some(variables),
             ..Default::default()
         }),
@@ -55,10 +56,23 @@ pub fn summary(record: &FunctionRecord) -> shapes::FunctionConfiguration {
         architectures: Some(vec![record.architecture.parse().unwrap_or(shapes::Architecture::X8664)]),
         ephemeral_storage: Some(shapes::EphemeralStorage { size: record.ephemeral_storage_mb.cast_signed() }),
         snap_start: Some(shapes::SnapStartResponse {
-            apply_on: Some(shapes::SnapStartApplyOn::None),
-            optimization_status: Some(shapes::SnapStartOptimizationStatus::Off),
+            apply_on: Some(match record.snap_start {
+                true => shapes::SnapStartApplyOn::PublishedVersions,
+                false => shapes::SnapStartApplyOn::None,
+            }),
+            optimization_status: Some(match record.is_snap_start() && record.state == State::Active {
+                true => shapes::SnapStartOptimizationStatus::On,
+                false => shapes::SnapStartOptimizationStatus::Off,
+            }),
         }),
         logging_config: Some(logging(record)),
+        tenancy_config: record.per_tenant.then_some(shapes::TenancyConfig {
+            tenant_isolation_mode: shapes::TenantIsolationMode::PerTenant,
+        }),
+        kms_key_arn: record.environment.kms_key_arn.clone(),
+        dead_letter_config: record.connections.dead_letter_config(),
+        vpc_config: record.connections.vpc_config(record),
+        signing_profile_version_arn: record.code.signed_by.clone(),
         layers: (!record.layers.is_empty()).then(|| record.layers.iter().map(layer).collect()),
         ..Default::default()
     }
@@ -80,10 +94,11 @@ fn set_state(view: &mut shapes::FunctionConfiguration, record: &FunctionRecord) 
             view.state_reason_code = Some(shapes::StateReasonCode::Creating);
         }
         State::Active => view.state = Some(shapes::State::Active),
-        State::Failed { reason } => {
+        State::Failed { reason, code } => {
             view.state = Some(shapes::State::Failed);
             view.state_reason = Some(reason.clone());
-            view.state_reason_code = Some(shapes::StateReasonCode::InternalError);
+            let code = code.as_deref().and_then(|code| code.parse().ok());
+            view.state_reason_code = code.or(Some(shapes::StateReasonCode::InternalError));
         }
     }
     match &record.last_update {
@@ -126,8 +141,17 @@ pub fn timestamp(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
 }
 
-/// The package's SHA-256 as Lambda prints it: base64.
+/// `2026-11-20T17:38:59.000Z`
+pub fn iso_timestamp(moment: Timestamp) -> String {
+    let moment = jiff::Timestamp::from_millisecond(moment.epoch_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    moment.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// The package's SHA-256 as Lambda prints it: base64. A folder has none; its path stands in for what is in it.
 pub fn code_sha256(code: &Code) -> String {
+    if code.sha256.folder().is_some() {
+        return STANDARD.encode(Sha256::digest(&code.sha256.0));
+    }
     let hex = code.sha256.0.as_bytes();
     let digit =
         |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);

@@ -4,10 +4,11 @@ use store::Tx;
 use uuid::Uuid;
 use wire::{Context, Error};
 
-use super::policy::{Policy, Statement, no_such_statement};
+use super::policy::{Policy, Statement};
 use super::record::{LAYER_VERSIONS, LayerVersionRecord};
 use super::target::VersionTarget;
 use crate::error::{Refusal, invalid_parameter};
+use crate::permissions::no_such_statement;
 use crate::{Lambda, shapes};
 
 /// Lets another account, everyone, or an organization use a version.

@@ -1,9 +1,12 @@
 //! The policy of a layer version: who may use it besides its own account.
 
-use domain::{Account, limits};
+use domain::Account;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wire::Error;
+
+use crate::error::service;
+use crate::permissions::{self, PolicyDocument, Principal, no_such_statement};
 
 /// The one action that a layer's policy can allow.
 pub const ACTION: &str = "lambda:GetLayerVersion";
@@ -28,73 +31,15 @@ pub struct Statement {
     pub organization: Option<String>,
 }
 
-/// A policy as the API shows it. The order of the members is AWS's.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Document<'a> {
-    version: &'static str,
-    id: &'static str,
-    statement: Vec<Shown<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Shown<'a> {
-    sid: &'a str,
-    effect: &'static str,
-    principal: ShownPrincipal,
-    action: &'static str,
-    resource: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<Condition<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum ShownPrincipal {
-    Everyone(&'static str),
-    Account {
-        #[serde(rename = "AWS")]
-        arn: String,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Condition<'a> {
-    string_equals: InOrganization<'a>,
-}
-
-#[derive(Serialize)]
-struct InOrganization<'a> {
-    #[serde(rename = "aws:PrincipalOrgID")]
-    id: &'a str,
-}
-
 impl Statement {
     /// The statement as JSON text, for the layer version with this ARN.
     pub fn text(&self, resource: &str) -> Result<String, Error> {
-        serde_json::to_string(&self.shown(resource)).map_err(crate::error::service)
-    }
-
-    fn shown<'a>(&'a self, resource: &'a str) -> Shown<'a> {
-        let principal = match self.principal.as_str() {
-            "*" => ShownPrincipal::Everyone("*"),
-            arn if arn.starts_with("arn:") => ShownPrincipal::Account { arn: arn.to_owned() },
-            account => {
-                let partition = resource.split(':').nth(1).unwrap_or("aws");
-                ShownPrincipal::Account { arn: format!("arn:{partition}:iam::{account}:root") }
-            }
-        };
-        let in_organization = |id| Condition { string_equals: InOrganization { id } };
-        Shown {
-            sid: &self.id,
-            effect: "Allow",
-            principal,
-            action: ACTION,
-            resource,
-            condition: self.organization.as_deref().map(in_organization),
-        }
+        let partition = resource.split(':').nth(1).unwrap_or("aws");
+        let principal = Principal::parse(&self.principal, partition)
+            .ok_or_else(|| service("a principal that its pattern should have refused"))?;
+        let mut statement = permissions::Statement::new(&self.id, principal, ACTION, resource);
+        statement.condition.string_equals.add("aws:PrincipalOrgID", self.organization.as_deref());
+        statement.text()
     }
 
     fn allows(&self, account: &Account) -> bool {
@@ -108,9 +53,13 @@ impl Statement {
 impl Policy {
     /// The policy as JSON text, for the layer version with this ARN.
     pub fn text(&self, resource: &str) -> Result<String, Error> {
-        let statement = self.statements.iter().map(|statement| statement.shown(resource)).collect();
-        let document = Document { version: "2012-10-17", id: "default", statement };
-        serde_json::to_string(&document).map_err(crate::error::service)
+        self.document(resource)?.text()
+    }
+
+    fn document(&self, resource: &str) -> Result<PolicyDocument, Error> {
+        (self.statements.iter()).try_fold(PolicyDocument::default(), |document, statement| {
+            document.with(&statement.id, statement.text(resource)?)
+        })
     }
 
     /// Whether an account may use the layer version.
@@ -120,27 +69,8 @@ impl Policy {
 
     /// With one more statement. The revision is for the caller to renew.
     pub fn with(mut self, statement: Statement, resource: &str) -> Result<Self, Error> {
-        if self.statements.iter().any(|known| known.id == statement.id) {
-            return Err(Error::new(
-                "ResourceConflictException",
-                format!(
-                    "The statement id ({}) provided already exists. Please provide a new statement id, or remove the \
-                     existing statement.",
-                    statement.id
-                ),
-            ));
-        }
+        self.document(resource)?.with(&statement.id, statement.text(resource)?)?;
         self.statements.push(statement);
-        let bytes = self.text(resource)?.len();
-        if bytes > limits::POLICY_BYTES {
-            return Err(Error::new(
-                "PolicyLengthExceededException",
-                format!(
-                    "The final policy size ({bytes}) is bigger than the limit ({}).",
-                    limits::POLICY_BYTES
-                ),
-            ));
-        }
         Ok(self)
     }
 
@@ -150,11 +80,6 @@ impl Policy {
         self.statements.retain(|statement| statement.id != id);
         if self.statements.len() == before { Err(no_such_statement(id)) } else { Ok(self) }
     }
-}
-
-/// The policy has no statement of that name.
-pub fn no_such_statement(id: &str) -> Error {
-    Error::new("ResourceNotFoundException", format!("Statement {id} is not found in resource policy."))
 }
 
 #[cfg(test)]
@@ -205,16 +130,6 @@ mod tests {
         }
         assert!(policy(vec![statement("s", "*")]).allows(&other));
         assert!(!policy(Vec::new()).allows(&other));
-    }
-
-    #[test]
-    fn a_policy_that_would_be_longer_than_20_kib_is_refused() {
-        let full = (0..1_000).try_fold(policy(Vec::new()), |policy, index| {
-            policy.with(statement(&format!("s{index}"), "111111111111"), ARN)
-        });
-        let error = full.unwrap_err();
-        assert_eq!(error.code, "PolicyLengthExceededException");
-        assert!(error.message.ends_with("is bigger than the limit (20480)."), "{}", error.message);
     }
 
     #[test]

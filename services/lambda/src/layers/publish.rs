@@ -6,6 +6,7 @@ use wire::{Context, Error};
 use super::record::{LAYER_VERSIONS, LAYERS, LayerRecord, LayerVersionRecord};
 use super::target::LayerTarget;
 use super::view;
+use crate::code_object::Source;
 use crate::error::{Refusal, invalid_parameter, not_supported};
 use crate::{Lambda, account, shapes};
 
@@ -16,21 +17,24 @@ pub async fn publish(
     input: shapes::PublishLayerVersionRequest,
 ) -> Result<shapes::PublishLayerVersionResponse, Error> {
     let content = input.content;
-    if content.s3_bucket.is_some() || content.s3_key.is_some() || content.s3_object_version.is_some() {
-        return Err(not_supported("layers from S3; send the archive as ZipFile"));
-    }
     if content.s3_object_storage_mode.is_some() {
         return Err(not_supported("S3ObjectStorageMode"));
     }
     let target = LayerTarget::parse(&cx, &input.layer_name)?;
     target.check_own(&cx, "lambda:PublishLayerVersion")?;
-    let runtimes = input.compatible_runtimes.unwrap_or_default();
-    view::check_runtimes(&runtimes)?;
-    let zip = content
-        .zip_file
-        .filter(|zip| !zip.is_empty())
-        .ok_or_else(|| invalid_parameter("Uploaded file must be a non-empty zip"))?;
-    let architectures = input.compatible_architectures.unwrap_or_default();
+    let runtimes = input.compatible_runtimes;
+    view::check_runtimes(runtimes.as_deref().unwrap_or_default())?;
+    let source = Source {
+        zip: content.zip_file.clone(),
+        bucket: content.s3_bucket.as_deref(),
+        key: content.s3_key.as_deref(),
+        version: content.s3_object_version.as_deref(),
+    };
+    let zip = lambda.package_of(&cx, source).await?;
+    if zip.is_empty() {
+        return Err(invalid_parameter("Uploaded file must be a non-empty zip"));
+    }
+    let architectures = input.compatible_architectures;
     let record = LayerVersionRecord {
         scope: target.scope,
         name: target.name,
@@ -39,14 +43,15 @@ pub async fn publish(
         description: input.description.unwrap_or_default(),
         license: input.license_info,
         runtimes,
-        architectures: architectures.iter().map(|one| one.as_str().to_owned()).collect(),
+        architectures: architectures
+            .map(|architectures| architectures.iter().map(|one| one.as_str().to_owned()).collect()),
         created: lambda.now(),
         policy: None,
     };
     let published = lambda
         .store
         .write(move |tx| {
-            account::check_room(tx, &record.scope, record.code.size, limits::CODE_STORAGE_BYTES)?;
+            account::check_room(tx, &record.scope, record.code.size, 0, limits::CODE_STORAGE_BYTES)?;
             let key = (record.scope.clone(), record.name.clone());
             let layer = tx.get(&LAYERS, &key)?.unwrap_or_default();
             let version = layer.version_last + 1;

@@ -40,9 +40,9 @@ pub struct LayerVersionRecord {
     /// `LicenseInfo`
     pub license: Option<String>,
     /// `CompatibleRuntimes`: says what it is for, and forbids nothing.
-    pub runtimes: Vec<String>,
+    pub runtimes: Option<Vec<String>>,
     /// `CompatibleArchitectures`, likewise.
-    pub architectures: Vec<String>,
+    pub architectures: Option<Vec<String>>,
     /// When it was published.
     pub created: Timestamp,
     /// Who may use it besides its own account; none before the first statement was added.

@@ -125,18 +125,6 @@ pub fn no_such_resource() -> Error {
 
 /// No policy lets this caller in; whether the layer exists is not said.
 pub fn access_denied(caller: &Principal, action: &str, arn: &str) -> Error {
-    let caller = match caller {
-        Principal::Root(account) => format!("arn:aws:iam::{account}:root"),
-        Principal::User { account, name, path, .. } => format!("arn:aws:iam::{account}:user{path}{name}"),
-        Principal::AssumedRole { account, role, session, .. } => {
-            format!("arn:aws:sts::{account}:assumed-role/{role}/{session}")
-        }
-    };
-    Error::new(
-        "AccessDeniedException",
-        format!(
-            "User: {caller} is not authorized to perform: {action} on resource: {arn} because no resource-based \
-             policy allows the {action} action"
-        ),
-    )
+    let why = format!("because no resource-based policy allows the {action} action");
+    crate::error::access_denied(caller, action, arn, &why)
 }

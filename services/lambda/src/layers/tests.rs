@@ -162,13 +162,24 @@ async fn start(store: &Store, code: &TempDir) -> Lambda {
     };
     let (lines, _) = mpsc::channel(1);
     let options = Options {
+        read_object: crate::tests::no_objects(),
+        identify: crate::tests::everyone_is_root(),
+        evaluates_identity: false,
         store: store.clone(),
         engine: Engine::start(engine::Options::new(Arc::new(Fake::echo()), lines, Arc::new(credentials))),
         packages,
+        metrics: metrics::Metrics::start(store.clone(), clock::Time::system()),
+        deliveries: deliveries::Deliveries::new(store.clone(), clock::Time::system()),
         check_role: Box::new(|_, _| Ok(())),
         runtime_version: Box::new(|_| Ok("provided".to_owned())),
+        deliverable: Box::new(|_| false),
+        event_source: Box::new(|_, _| Err(crate::EventSourceError::NotSupported)),
+        signing_profiles: Default::default(),
+        accepts_vpc: false,
         code_links: CodeLinks::new([7; 32]),
+        hot_reload: crate::HotReload::default(),
         concurrency: 10,
+        rate_limits: crate::RateLimits::default(),
         clock: Arc::new(Ticks::default()),
     };
     Lambda::start(options).await.unwrap()
@@ -301,7 +312,7 @@ async fn what_cannot_be_published_is_refused() {
         refused(shapes::PublishLayerVersionRequest { content: from_s3, ..publishing("l", Bytes::new()) })
             .await
             .unwrap_err();
-    assert!(error.message.starts_with("Hearth does not support layers from S3"), "{}", error.message);
+    assert!(error.message.contains("S3Bucket and S3Key, both"), "{}", error.message);
     let error = refused(shapes::PublishLayerVersionRequest {
         compatible_runtimes: Some(vec!["python3.12".to_owned(), "cobol".to_owned()]),
         ..publishing("l", zip(1, "x"))
@@ -311,7 +322,7 @@ async fn what_cannot_be_published_is_refused() {
     assert!(
         error.message.starts_with(
             "1 validation error detected: Value '[python3.12, cobol]' at 'compatibleRuntimes' failed to satisfy \
-             constraint: Member must satisfy constraint: [Member must satisfy enum value set: [nodejs, "
+             constraint: Member must satisfy enum value set: [nodejs, "
         ),
         "{}",
         error.message

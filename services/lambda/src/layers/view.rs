@@ -32,15 +32,15 @@ pub fn version(lambda: &Lambda, cx: &Context, record: LayerVersionRecord) -> sha
 
 /// A version in a list.
 pub fn item(record: LayerVersionRecord) -> shapes::LayerVersionsListItem {
-    let architectures: Vec<shapes::Architecture> =
-        record.architectures.iter().filter_map(|one| one.parse().ok()).collect();
+    let architectures = |named: &Vec<String>| named.iter().filter_map(|one| one.parse().ok()).collect();
     shapes::LayerVersionsListItem {
         layer_version_arn: Some(record.arn()),
         version: Some(record.version.cast_signed()),
         description: Some(record.description),
         created_date: Some(timestamp(record.created)),
-        compatible_architectures: (!architectures.is_empty()).then_some(architectures),
-        compatible_runtimes: (!record.runtimes.is_empty()).then_some(record.runtimes),
+        // What was given as empty is shown so; what was not given is not.
+        compatible_architectures: record.architectures.as_ref().map(architectures),
+        compatible_runtimes: record.runtimes,
         license_info: record.license,
     }
 }
@@ -65,8 +65,8 @@ impl Filter {
 
     /// Whether a version is wanted.
     pub fn wants(&self, record: &LayerVersionRecord) -> bool {
-        let named = |wanted: &Option<String>, known: &[String]| {
-            wanted.as_ref().is_none_or(|wanted| known.contains(wanted))
+        let named = |wanted: &Option<String>, known: &Option<Vec<String>>| {
+            wanted.as_ref().is_none_or(|wanted| known.as_ref().is_some_and(|known| known.contains(wanted)))
         };
         named(&self.runtime, &record.runtimes) && named(&self.architecture, &record.architectures)
     }
@@ -77,11 +77,7 @@ pub fn check_runtimes(runtimes: &[String]) -> Result<(), Error> {
     if runtimes.iter().all(|runtime| is_runtime(runtime)) {
         return Ok(());
     }
-    Err(constraint(
-        format_args!("[{}]", runtimes.join(", ")),
-        "compatibleRuntimes",
-        format_args!("Member must satisfy constraint: [{}, Member must not be null]", enum_rule()),
-    ))
+    Err(constraint(format_args!("[{}]", runtimes.join(", ")), "compatibleRuntimes", enum_rule()))
 }
 
 fn is_runtime(id: &str) -> bool {

@@ -56,7 +56,7 @@ async fn a_function_deleted_in_transition_does_not_come_back() {
     server.create("f", "2").await.unwrap();
     server.gate.set(Passage::Open);
     let settled = server.until("f", |record| !record.is_in_transition()).await;
-    assert_eq!(settled.environment.unwrap()[STAGE], "2");
+    assert_eq!(settled.environment.values.unwrap()[STAGE], "2");
     server.until_invoked("f", "2").await;
     server.delete("f").await.unwrap();
     assert!(refusal(server.invoke("f").await).starts_with("ResourceNotFoundException: "));
@@ -77,12 +77,7 @@ async fn a_deletion_wins_over_the_end_of_a_transition() {
     // Whatever a transition that ended late had to show, it has shown when its turn has come and gone.
     for name in ["f0", "f1", "f2"] {
         let gone = async {
-            while server
-                .lambda
-                .functions
-                .find(&Scope::default(), &FunctionName::parse(name).unwrap())
-                .is_some()
-            {
+            while server.lambda.functions.contains(&Scope::default(), &FunctionName::parse(name).unwrap()) {
                 tokio::task::yield_now().await;
             }
         };

@@ -2,8 +2,11 @@
 //! inside the test's own process.
 
 mod conflicts;
+mod mappings;
 mod restarts;
+mod storage;
 mod transitions;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -12,6 +15,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use clock::Time;
+use deliveries::Deliveries;
 use domain::{CodeRef, Credentials, FunctionName, FunctionVersion, Principal, Scope, SystemClock, Timestamp};
 use engine::Engine;
 use engine::isolation::fake::Fake;
@@ -27,7 +32,7 @@ use crate::shapes::{
     GetFunctionConfigurationRequest, InvocationRequest, TagResourceRequest, UpdateFunctionCodeRequest,
     UpdateFunctionConfigurationRequest,
 };
-use crate::{CodeLinks, Lambda, Options, functions, invoke, tags};
+use crate::{CodeLinks, EventSourceError, Identity, Lambda, Options, QueueFacts, functions, invoke, tags};
 
 /// The role that exists.
 const ROLE: &str = "arn:aws:iam::000000000000:role/lambda";
@@ -111,25 +116,31 @@ impl Server {
             store: store.clone(),
             engine: Engine::start(engine::Options::new(Arc::new(tells_its_stage()), lines, credentials)),
             packages,
+            metrics: metrics::Metrics::start(store.clone(), Time::system()),
+            deliveries: Deliveries::new(store.clone(), Time::system()),
             check_role: Box::new(|_, role| if role == ROLE { Ok(()) } else { Err("No such role.".into()) }),
+            read_object: no_objects(),
+            identify: everyone_is_root(),
+            evaluates_identity: false,
             runtime_version: Box::new(|runtime| Ok(format!("{}:test", runtime.id()))),
+            deliverable: Box::new(|service| service != "events"),
+            event_source: Box::new(|_, arn| match arn.rsplit(':').next() {
+                Some("gone") => Err(EventSourceError::NotFound),
+                _ => Ok(QueueFacts { visibility_timeout_seconds: 30 }),
+            }),
+            signing_profiles: Default::default(),
+            accepts_vpc: true,
             code_links: CodeLinks::new([7; 32]),
+            hot_reload: crate::HotReload::default(),
             concurrency: 10,
+            rate_limits: crate::RateLimits::default(),
             clock: Arc::new(SystemClock),
         });
         Self { lambda: lambda.await.unwrap(), store, gate, _code: code }
     }
 
     pub async fn create(&self, name: &str, stage: &str) -> Result<FunctionConfiguration, Error> {
-        let input = CreateFunctionRequest {
-            function_name: name.into(),
-            runtime: Some("python3.12".into()),
-            handler: Some("lambda_function.handler".into()),
-            role: ROLE.into(),
-            code: crate::shapes::FunctionCode { zip_file: Some(zip(stage)), ..Default::default() },
-            environment: Some(variables(stage)),
-            ..Default::default()
-        };
+        let input = create_request(name, stage);
         functions::create(self.lambda.clone(), cx(), input).await
     }
 
@@ -221,6 +232,25 @@ impl Server {
     }
 }
 
+/// No code lies in S3.
+pub(crate) fn no_objects() -> crate::ReadObject {
+    Box::new(|_, object| {
+        let (code, message) = ("NoSuchBucket".to_owned(), format!("no {}", object.bucket));
+        Box::pin(async move { Err(crate::CodeObjectError { code, message }) })
+    })
+}
+
+/// Whoever it is holds the account.
+pub fn everyone_is_root() -> crate::Identify {
+    Box::new(|principal| {
+        Ok(Identity {
+            caller: policy::Caller::Root { account: principal.account().as_str().to_owned() },
+            policies: None,
+            keys: policy::Context::new(),
+        })
+    })
+}
+
 /// A runtime that answers with a variable of the function's.
 fn tells_its_stage() -> Fake {
     Fake::new(|inside| async move {
@@ -231,6 +261,18 @@ fn tells_its_stage() -> Fake {
             api.respond(&event.request_id, stage.as_bytes()).await;
         }
     })
+}
+
+pub fn create_request(name: &str, stage: &str) -> CreateFunctionRequest {
+    CreateFunctionRequest {
+        function_name: name.into(),
+        runtime: Some("python3.12".into()),
+        handler: Some("lambda_function.handler".into()),
+        role: ROLE.into(),
+        code: crate::shapes::FunctionCode { zip_file: Some(zip(stage)), ..Default::default() },
+        environment: Some(variables(stage)),
+        ..Default::default()
+    }
 }
 
 fn variables(stage: &str) -> Environment {

@@ -45,6 +45,7 @@ impl Environment {
         let (ended, end) = oneshot::channel();
         let produced_bytes = Arc::new(AtomicUsize::new(0));
         current.streamed_bytes = Some(Arc::clone(&produced_bytes));
+        current.streaming_since = Some(Instant::now());
         self.stream_end = Some(end);
         let limits = &self.engine.options.limits;
         let sink = Sink {

@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Family;
 use sandbox::{Limits, Sandbox};
 use tokio::net::TcpListener;
 
+use super::peak::Peak;
+use super::pool::Starting;
 use super::{Counts, fault, stem};
-use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Fault, Process, StartError, Usage};
+use crate::isolation::{BoxFuture, Cell, Cpu, Dialer, Exit, Fault, LaunchError, Process, StartError, Usage};
 
 /// Where the runtimes' clients write log messages as frames: to standard output, in order with what is printed.
 const LOG_FD: (&str, &str) = ("_LAMBDA_TELEMETRY_LOG_FD", "1");
+/// Where layers put external extensions.
+pub(super) const EXTENSIONS: &str = "/opt/extensions";
 /// The variable that names a program to start the runtime with.
 const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
@@ -28,7 +32,12 @@ pub(super) struct LinuxCell {
     pub(super) command: runtimes::Command,
     /// The program of a runtime that the package brings itself, or why there is none.
     pub(super) entrypoint: Option<Result<String, String>>,
+    /// The names of what is in `/opt/extensions`.
+    pub(super) extensions: Vec<String>,
     pub(super) limits: Limits,
+    pub(super) peak: Mutex<Peak>,
+    /// Until the Init phase is over.
+    pub(super) starting: Mutex<Option<Starting>>,
 }
 
 impl LinuxCell {
@@ -66,7 +75,7 @@ impl LinuxCell {
 
 /// A runtime that knows everything: its control socket is closed.
 fn started(process: sandbox::Process) -> Process {
-    let exited = process.exited();
+    let (exited, signaller) = (process.exited(), process.signaller());
     let sandbox::Process { stdout, stderr, .. } = process;
     let exited = Box::pin(async move {
         match exited.await {
@@ -74,7 +83,11 @@ fn started(process: sandbox::Process) -> Process {
             sandbox::Exit::Signal(signal) => Exit::Signal(signal),
         }
     });
-    Process { stdout, stderr, exited }
+    let signal = Box::new(move |signal| {
+        let signaller = signaller.clone();
+        Box::pin(async move { signaller.signal(signal).await.map_err(fault) }) as BoxFuture<'static, _>
+    });
+    Process { stdout, stderr, exited, signal }
 }
 
 impl Cell for LinuxCell {
@@ -90,10 +103,38 @@ impl Cell for LinuxCell {
         Box::pin(self.run(variables))
     }
 
+    fn extensions(&self) -> &[String] {
+        &self.extensions
+    }
+
+    fn start_extension(
+        &self,
+        name: &str,
+        variables: BTreeMap<String, String>,
+    ) -> BoxFuture<'_, Result<Process, LaunchError>> {
+        let command = sandbox::Command {
+            argv: vec![format!("{EXTENSIONS}/{name}")],
+            env: variables.into_iter().collect(),
+            cwd: PathBuf::from("/"),
+        };
+        Box::pin(async move { Ok(started(self.sandbox.start(command).await.map_err(not_launched)?)) })
+    }
+
+    fn dialer(&self) -> Dialer {
+        let dialer = self.sandbox.dialer();
+        Arc::new(move |port| {
+            let dialer = dialer.clone();
+            Box::pin(async move { dialer.connect(port).await.map_err(std::io::Error::other) })
+        })
+    }
+
     fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault> {
         let limits = match cpu {
             Cpu::Full => Limits { cpu: sandbox::Cpu::Full, ..self.limits },
-            Cpu::Share => self.limits,
+            Cpu::Share => {
+                drop(self.starting.lock().unwrap_or_else(PoisonError::into_inner).take());
+                self.limits
+            }
         };
         self.sandbox.set_limits(&limits).map_err(fault)
     }
@@ -107,14 +148,23 @@ impl Cell for LinuxCell {
     }
 
     fn kill(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move { self.sandbox.kill_processes().await.map_err(fault) })
+        Box::pin(async move {
+            // The sandbox's init shares the function's processor time: one that forks without end would leave it none.
+            self.set_cpu(Cpu::Full)?;
+            self.sandbox.kill_processes().await.map_err(fault)
+        })
     }
 
     fn usage(&self) -> Usage {
         let stats = self.sandbox.stats().unwrap_or_default();
+        let memory_bytes = stats.memory_bytes.unwrap_or_default();
+        let (bytes_max, limit_bytes) =
+            (stats.memory_bytes_max.unwrap_or_default(), u64::from(self.limits.memory_mib) << 20);
+        let mut peak = self.peak.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = || self.sandbox.file_cache_bytes().unwrap_or_default();
         Usage {
-            memory_bytes: stats.memory_bytes.unwrap_or_default(),
-            memory_bytes_max: stats.memory_bytes_max.unwrap_or_default(),
+            memory_bytes,
+            memory_bytes_max: peak.update(memory_bytes, bytes_max, limit_bytes, cached),
             oom_kills: stats.oom_kills,
         }
     }
@@ -126,6 +176,16 @@ impl Cell for LinuxCell {
             }
         })
     }
+}
+
+fn not_launched(error: sandbox::Error) -> LaunchError {
+    use rustix::io::Errno;
+    let errno = match &error {
+        sandbox::Error::Start { source, .. } => source.raw_os_error().map(Errno::from_raw_os_error),
+        _ => None,
+    };
+    let kind = if errno == Some(Errno::ACCESS) { "PermissionDenied" } else { "UnknownError" };
+    LaunchError { kind, why: fault(error).to_string() }
 }
 
 /// A program that cannot be executed is the function's fault; anything else is the machine's.

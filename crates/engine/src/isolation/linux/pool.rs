@@ -6,6 +6,7 @@
 //! kept of a kind that was never asked for, and [`Demand`] says how many of the others.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ use crate::isolation::Fault;
 
 /// How long no sandbox must have been taken before the next one is made.
 const QUIET: Duration = Duration::from_millis(3);
+/// The same while functions that took one are in their Init phase: what is made now would run beside it. One that goes
+/// on for longer is no reason to have nothing for the next.
+const QUIET_WHILE_STARTING: Duration = Duration::from_millis(30);
 /// Until the function's own limits are set.
 const MEMORY_MIB_INITIAL: u32 = 512;
 /// Of one processor, against the functions that run meanwhile.
@@ -70,6 +74,16 @@ pub(super) struct Pool {
     reserve_mib: u64,
     shelves: Mutex<Shelves>,
     bell: Arc<Notify>,
+    starting: Arc<AtomicUsize>,
+}
+
+/// A function's Init phase, while it goes on.
+pub(super) struct Starting(Arc<AtomicUsize>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Shelves {
@@ -127,6 +141,7 @@ impl Pool {
             reserve_mib: machine_mib / RESERVE_PART,
             shelves: Mutex::new(shelves),
             bell: Arc::default(),
+            starting: Arc::default(),
         });
         tokio::spawn(refill(Arc::downgrade(&pool), Arc::clone(&pool.bell)));
         pool
@@ -149,6 +164,12 @@ impl Pool {
             Some(ready) => Ok(ready.spare),
             None => self.make_bare(serving, Cpu::Full).await,
         }
+    }
+
+    /// From here until what is given is dropped a function is in its Init phase.
+    pub(super) fn starting(&self) -> Starting {
+        self.starting.fetch_add(1, Ordering::Relaxed);
+        Starting(Arc::clone(&self.starting))
     }
 
     /// A function was published that will want one.
@@ -291,7 +312,11 @@ impl Pool {
             too_many.extend(shelf.ready.drain(goal.min(shelf.ready.len())..));
             goal > 0
         });
-        let step = shelves.next(now);
+        let quiet = match self.starting.load(Ordering::Relaxed) {
+            0 => QUIET,
+            _ => QUIET_WHILE_STARTING,
+        };
+        let step = shelves.next(now, quiet);
         drop(shelves);
         drop(too_many);
         step
@@ -327,13 +352,13 @@ impl Drop for Pool {
 }
 
 impl Shelves {
-    fn next(&self, now: Instant) -> Step {
+    fn next(&self, now: Instant, quiet: Duration) -> Step {
         let lacks = |shelf: &Shelf| shelf.demand.goal(now).saturating_sub(shelf.ready.len());
         let hungry = self.of.iter().filter(|(_, shelf)| lacks(shelf) > 0);
         let (ripe, paused): (Vec<_>, Vec<_>) = hungry.partition(|(_, shelf)| shelf.not_before <= now);
         // The emptiest shelf first: a kind without any costs its next function the most.
         if let Some((kind, shelf)) = ripe.into_iter().min_by_key(|(_, shelf)| shelf.ready.len()) {
-            let quiet_at = self.last_taken + QUIET;
+            let quiet_at = self.last_taken + quiet;
             return if quiet_at <= now {
                 Step::Make(*kind, shelf.serving.clone())
             } else {

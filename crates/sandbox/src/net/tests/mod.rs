@@ -147,6 +147,9 @@ worlds! {
         let runtime_api = &sandbox.served.as_ref().unwrap().runtime_api;
         let (_, peer) = world.block_on(runtime_api.accept()).unwrap();
         assert_eq!(peer.ip(), SANDBOX_ADDRESS);
+        sandbox.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, RUNTIME_API_PORT)).map(drop)).unwrap();
+        let (_, peer) = world.block_on(runtime_api.accept()).unwrap();
+        assert_eq!(peer.ip(), Ipv4Addr::LOCALHOST);
     }
 
     fn sandboxes_do_not_reach_each_other(world) {

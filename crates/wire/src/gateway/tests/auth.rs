@@ -8,7 +8,7 @@ use super::tiny::{Front, Tiny, builder, gist};
 use crate::gateway::{Authenticator, Identity, LookupError, Mode};
 use crate::sigv4::Signer;
 
-struct Keys;
+pub(super) struct Keys;
 
 impl Authenticator for Keys {
     fn mode(&self) -> Mode {

@@ -65,3 +65,28 @@ async fn a_client_that_takes_nothing_of_its_answer_is_left() {
     while sender.send(part.clone()).await.is_ok() {}
     assert!((IDLE..IDLE * 4).contains(&begun.elapsed()), "{:?}", begun.elapsed());
 }
+
+/// One part, and a failure at once.
+struct Fails(Option<Bytes>);
+
+impl hyper::body::Body for Fails {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let part = self.0.take().map(Frame::data);
+        Poll::Ready(Some(part.ok_or_else(|| std::io::Error::other("as asked"))))
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_a_failure_is_sent() {
+    let builder = builder(&Tiny::default()).route("/_fails", |_: http::Request<Bytes>| async {
+        http::Response::new(Either::Right(Fails(Some("part".into())).boxed_unsync()))
+    });
+    let answer = Front::new(builder).await.ask("GET /_fails", "", "").await;
+    assert_eq!(gist(&answer), "200 4\r\npart\r\n");
+}

@@ -42,7 +42,15 @@ const fn shape(name: &'static str, kind: Kind) -> Shape {
 }
 
 const fn member(name: &'static str, location: Location, shape: &'static Shape) -> Member {
-    Member { name, wire_name: name, location, shape, required: false, timestamp_format: None }
+    Member {
+        name,
+        wire_name: name,
+        location,
+        shape,
+        required: false,
+        query_name: None,
+        timestamp_format: None,
+    }
 }
 
 structure! {
@@ -88,9 +96,12 @@ const MODEL: Service = Service {
     full_name: "Tiny",
     api_version: "2015-03-31",
     protocol: Protocol::RestJson,
+    also_query: None,
     target_prefix: "",
     xml_namespace: "",
     constraint_error: "ValidationException",
+    missing_error: None,
+    error_namespace: "",
     malformed_error: "InvalidRequestContentException",
     null_in_collections: false,
     quotes_values: true,

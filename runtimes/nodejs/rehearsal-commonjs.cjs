@@ -1,0 +1,2 @@
+// The same as CommonJS.
+exports.handler = async (event) => event;

@@ -1,0 +1,5 @@
+package org.crac;
+
+public interface Context<R extends Resource> {
+    void register(R resource);
+}
