@@ -127,6 +127,17 @@ class Server:
             config=Config(retries={"max_attempts": 0}, read_timeout=60, **config),
         )
 
+    def aws(self, *arguments, check=True, **run):
+        """The AWS CLI, as PyPI has it; what it printed."""
+        program = os.environ.get("HEARTH_TEST_AWS_PYPI") or shutil.which("aws")
+        # Version 1 has an endpoint of its own for queues, before it looks at the variable.
+        endpoint = ["--endpoint-url", self.endpoint] if arguments[0] == "sqs" else []
+        done = subprocess.run(
+            [program, *endpoint, *arguments], env=self.cli_environment(), capture_output=True, text=True, timeout=120, **run
+        )
+        assert not check or done.returncode == 0, f"aws {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout if check else done
+
     def cli_environment(self, **more):
         return {
             **self.environment,
@@ -206,6 +217,12 @@ def server():
     assert code == 0, f"the server did not end cleanly:\n{running.printed()}"
 
 
+@pytest.fixture(scope="module")
+def role(server):
+    """A role that Lambda may assume, for all functions of a file."""
+    return server.role()
+
+
 @pytest.fixture
 def data_dir():
     directory = Path(tempfile.mkdtemp(prefix="hearth-e2e-data-"))
@@ -237,3 +254,31 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_sep("-", "the end of what the shared server printed")
         terminalreporter.write_line(server.printed()[-5000:])
     terminalreporter.write_line(f"{count['passed']} passed, {failed} failed, {count['skipped']} skipped")
+
+
+@pytest.fixture
+def small_disk():
+    """A data directory on a disk of its own, of 64 MiB."""
+    directory = Path(tempfile.mkdtemp(prefix="hearth-e2e-small-"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "hearth-e2e", str(directory)], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        directory.rmdir()
+        pytest.skip(f"a small disk needs the right to mount one: {mounted.stderr.strip()}")
+    yield directory
+    subprocess.run(["umount", "-l", str(directory)], check=True)
+    directory.rmdir()
+
+
+def fill(directory):
+    """Takes all room there is, and gives the file that holds it."""
+    filler = directory / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        for size in (1024 * 1024, 4096, 1):
+            try:
+                while True:
+                    file.write(os.urandom(size))
+            except OSError:
+                continue
+    return filler

@@ -1,13 +1,17 @@
 """What an auditor with fresh eyes tried: each test is one thing that was wrong once, or nearly."""
 
+import ast
 import base64
 import concurrent.futures
 import json
 import socket
 
 import pytest
+from answers import Account, package, whole
+from botocore import xform_name
 from botocore.exceptions import ClientError
-from conftest import eventually, zip_of
+from conftest import HERE, eventually, zip_of
+from test_bad_input import OPERATIONS
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 VARIABLES = {
@@ -217,3 +221,132 @@ def test_a_caller_that_hangs_up_costs_no_concurrency(start):
             return False
 
     eventually(answered)
+
+
+def test_every_operation_has_an_answer_that_is_compared_as_a_whole():
+    """`assert whole(client, "GetAlias", …) == …`, or the same of what was kept of the call: see `answers.py`."""
+    compared = set()
+    for path in HERE.glob("test_*.py"):
+        for test in ast.walk(ast.parse(path.read_text())):
+            if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
+                compared |= compared_in(test)
+    assert set(OPERATIONS) - compared == set()
+
+
+def compared_in(test):
+    """The operations whose whole answers a test compares with something."""
+    kept = {}
+    for statement in ast.walk(test):
+        if isinstance(statement, ast.Assign) and (operation := called(statement.value)):
+            kept[statement.targets[0].id] = operation
+    compared = set()
+    for statement in ast.walk(test):
+        if isinstance(statement, ast.Assert) and isinstance(statement.test, ast.Compare):
+            left = statement.test.left
+            operation = kept.get(left.id) if isinstance(left, ast.Name) else called(left)
+            if operation and isinstance(statement.test.ops[0], ast.Eq):
+                compared.add(operation)
+    return compared
+
+
+def called(expression):
+    match expression:
+        case ast.Call(func=ast.Name("whole"), args=[_, ast.Constant(operation)]):
+            return operation
+    return None
+
+
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/x:y"
+SCOPE = "arn:aws:lambda:us-east-1:200000000015"
+STORED = {"S3Bucket": "bucket", "S3Key": "key", "S3ObjectStorageMode": "REFERENCE"}
+INSTANCES = "Lambda Managed Instances"
+# What create and update spell alike.
+CONFIGURATION = {
+    "AcceleratorConfig": {"AcceleratorMemorySize": 3},
+    "CapacityProviderConfig": {
+        "LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": f"{SCOPE}:capacity-provider:x"}
+    },
+    "DurableConfig": {"ExecutionTimeout": 60},
+    "FileSystemConfigs": [
+        {
+            "Arn": "arn:aws:elasticfilesystem:us-east-1:200000000015:access-point/fsap-0123456789abcdef0",
+            "LocalMountPath": "/mnt/x",
+        }
+    ],
+    "ImageConfig": {"Command": ["x"]},
+    "RuntimeConfig": {"RuntimeArn": f"{SCOPE}:runtime/abcdefghij", "RuntimeAlias": "live"},
+}
+LATER = [
+    *((operation, {name: value}, name) for name, value in CONFIGURATION.items() for operation in ("CreateFunction", "UpdateFunctionConfiguration")),
+    *((operation, {"PublishTo": "LATEST_PUBLISHED"}, INSTANCES) for operation in ("CreateFunction", "UpdateFunctionCode", "PublishVersion")),
+    *((operation, {"Runtime": "custom"}, "customer-managed runtimes") for operation in ("CreateFunction", "UpdateFunctionConfiguration")),
+    ("CreateFunction", {"PackageType": "Image", "Code": {"ImageUri": IMAGE}}, "container images"),
+    ("CreateFunction", {"Code": STORED}, "S3ObjectStorageMode"),
+    ("UpdateFunctionCode", {"ZipFile": None, **STORED}, "S3ObjectStorageMode"),
+    ("PublishLayerVersion", {"LayerName": "l", "Content": STORED}, "S3ObjectStorageMode"),
+    ("CreateAlias", {"Name": "a", "FunctionVersion": "$LATEST.PUBLISHED"}, INSTANCES),
+    ("PutFunctionScalingConfig", {"Qualifier": "1", "FunctionScalingConfig": {}}, INSTANCES),
+    ("GetFunctionScalingConfig", {"Qualifier": "1"}, INSTANCES),
+    ("PutResourcePolicy", {"ResourceArn": f"{SCOPE}:runtime/abcdefghij", "Policy": "{}"}, "customer-managed runtimes"),
+    ("Invoke", {"DurableExecutionName": "x"}, "durable executions"),
+]
+
+
+@pytest.fixture(scope="module")
+def account(server):
+    account = Account(server, "200000000015")
+    account.function(Publish=True)
+    return account
+
+
+@pytest.mark.parametrize(("operation", "parameters", "name"), LATER)
+def test_what_is_left_for_later_is_refused_by_its_name(account, operation, parameters, name):
+    """Operations as a whole that are left for later are in `test_bad_input.py`."""
+    client = account.client
+    own = {
+        "CreateFunction": {
+            "FunctionName": "g",
+            "Runtime": "python3.12",
+            "Handler": "lambda_function.handler",
+            "Role": account.role,
+            "Code": {"ZipFile": package("1")},
+        },
+        "UpdateFunctionCode": {"FunctionName": "f", "ZipFile": package("2")},
+        "PublishLayerVersion": {},
+        "PutResourcePolicy": {},
+    }
+    asked = {**own.get(operation, {"FunctionName": "f"}), **parameters}
+    before = whole(client, "GetFunction", FunctionName="f"), whole(client, "ListFunctions")
+    call = getattr(client, xform_name(operation))
+    error = refused(call, **{key: value for key, value in asked.items() if value is not None})["Error"]
+    assert error["Code"] == "InvalidParameterValueException"
+    assert name in error["Message"]
+    assert (whole(client, "GetFunction", FunctionName="f"), whole(client, "ListFunctions")) == before
+    assert client.list_layers()["Layers"] == client.list_aliases(FunctionName="f")["Aliases"] == []
+
+
+FUNCTION = f"{SCOPE}:function"
+NO_CONFIG = f"{SCOPE}:code-signing-config:csc-0123456789abcdef0"
+GRANT = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+NOTHING = "The resource you requested does not exist."
+# What is not there is said in other words by each operation.
+NOT_THERE = [
+    ("AddPermission", {"FunctionName": "f", "Qualifier": "a-$-b", **GRANT}, "ResourceNotFoundException", f"Function not found: {FUNCTION}:f:a-$-b"),
+    ("RemovePermission", {"FunctionName": "none", "StatementId": "s"}, "ResourceNotFoundException", f"No policy found for: {FUNCTION}:none"),
+    ("GetPolicy", {"FunctionName": "f", "Qualifier": "9"}, "ResourceNotFoundException", NOTHING),
+    ("TagResource", {"Resource": f"{FUNCTION}:f", "Tags": {}}, "InvalidParameterValueException", "An error occurred and the request cannot be processed."),
+    ("UpdateFunctionUrlConfig", {"FunctionName": "none"}, "ResourceNotFoundException", "Function does not exist"),
+    ("UpdateFunctionUrlConfig", {"FunctionName": "f", "Qualifier": "none"}, "ResourceNotFoundException", "Function does not exist"),
+    ("UpdateFunctionUrlConfig", {"FunctionName": "f"}, "ResourceNotFoundException", NOTHING),
+    ("GetFunctionUrlConfig", {"FunctionName": "none"}, "ResourceNotFoundException", NOTHING),
+    ("PutFunctionConcurrency", {"FunctionName": "none", "ReservedConcurrentExecutions": 1}, "ResourceNotFoundException", f"Function not found: {FUNCTION}:none:$LATEST"),
+    ("PutFunctionCodeSigningConfig", {"FunctionName": "none", "CodeSigningConfigArn": NO_CONFIG}, "CodeSigningConfigNotFoundException", f"The code signing configuration cannot be found. Check that the provided configuration is not deleted: {NO_CONFIG}."),
+    ("CreateEventSourceMapping", {"FunctionName": "none", "EventSourceArn": "arn:aws:sqs:us-east-1:200000000015:none"}, "InvalidParameterValueException", "Function does not exist"),
+]
+
+
+@pytest.mark.parametrize(("operation", "parameters", "code", "message"), NOT_THERE)
+def test_what_is_not_there_is_said_in_each_operations_words(account, operation, parameters, code, message):
+    call = getattr(account.client, xform_name(operation))
+    error = refused(call, **parameters)["Error"]
+    assert (error["Code"], error["Message"]) == (code, message)

@@ -34,7 +34,7 @@ def nowhere(*arguments, **environment):
     return subprocess.run([BINARY, *arguments], env=environment, capture_output=True, text=True, timeout=60)
 
 
-COMMANDS = ["up", "invoke", "logs", "functions", "runtimes", "aws", "version"]
+COMMANDS = ["up", "deploy", "invoke", "logs", "metrics", "url", "rm", "functions", "runtimes", "sign", "aws", "version"]
 
 
 def test_help_names_every_command_and_the_first_steps():

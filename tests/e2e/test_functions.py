@@ -1,6 +1,7 @@
 """The control plane of functions, as boto3 sees it."""
 
 import pytest
+from answers import Account, configuration, listed, package, whole
 from botocore.exceptions import ClientError
 from conftest import zip_of
 
@@ -16,11 +17,6 @@ def refused(call, **parameters):
 @pytest.fixture(scope="module")
 def client(server):
     return server.client("lambda", parameter_validation=False)
-
-
-@pytest.fixture(scope="module")
-def role(server):
-    return server.role()
 
 
 def request(role, **changes):
@@ -206,7 +202,83 @@ def test_what_infrastructure_tools_read_back_is_truthfully_empty(server, client)
     assert "CodeSigningConfigArn" not in client.get_function_code_signing_config(FunctionName=name)
     assert refused(client.get_policy, FunctionName=name) == (
         "ResourceNotFoundException",
-        "No policy is associated with the given resource.",
+        "The resource you requested does not exist.",
     )
     for call in (client.list_versions_by_function, client.list_aliases, client.get_function_concurrency, client.get_policy):
         assert refused(call, FunctionName="nobody")[0] == "ResourceNotFoundException"
+
+
+def test_whole_answers_of_functions(server):
+    account = Account(server, "200000000001")
+    client = account.client
+    assert whole(client, "GetAccountSettings") == (
+        200,
+        {
+            "AccountLimit": {
+                "TotalCodeSize": "<bytes>",
+                "CodeSizeUnzipped": 262144000,
+                "CodeSizeZipped": 52428800,
+                "ConcurrentExecutions": 1000,
+                "UnreservedConcurrentExecutions": 1000,
+            },
+            "AccountUsage": {"TotalCodeSize": 0, "FunctionCount": 0},
+        },
+    )
+    created = whole(
+        client,
+        "CreateFunction",
+        FunctionName="f",
+        Runtime="python3.12",
+        Handler="lambda_function.handler",
+        Role=account.role,
+        Code={"ZipFile": package("1")},
+        Description="d",
+        Environment={"Variables": {"STAGE": "one"}},
+        Tags={"team": "a"},
+        DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:200000000001:q"},
+        KMSKeyArn="arn:aws:kms:us-east-1:200000000001:key/11111111-2222-4333-8444-555555555555",
+    )
+    given = {
+        "Description": "d",
+        "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:200000000001:q"},
+        "Environment": {"Variables": {"STAGE": "one"}},
+        "KMSKeyArn": "arn:aws:kms:us-east-1:200000000001:key/<uuid>",
+    }
+    pending = {"State": "Pending", "StateReason": "The function is being created.", "StateReasonCode": "Creating"}
+    assert created == (201, configuration(account, **given, **pending, LastUpdateStatus=None))
+    account.settled()
+    assert whole(client, "GetFunctionConfiguration", FunctionName="f") == (200, configuration(account, **given))
+    assert whole(client, "GetFunction", FunctionName="f") == (
+        200,
+        {
+            "Configuration": configuration(account, **given),
+            "Code": {"RepositoryType": "S3", "Location": "<link>"},
+            "Tags": {"team": "a"},
+        },
+    )
+    assert whole(client, "ListFunctions") == (200, {"Functions": [listed(account, **given)]})
+    updating = {
+        **given,
+        "Description": "e",
+        "Timeout": 5,
+        "LastUpdateStatus": "InProgress",
+        "LastUpdateStatusReason": "The function is being created.",
+        "LastUpdateStatusReasonCode": "Creating",
+    }
+    assert whole(client, "UpdateFunctionConfiguration", FunctionName="f", Description="e", Timeout=5) == (
+        200,
+        configuration(account, **updating),
+    )
+    account.settled()
+    assert whole(client, "UpdateFunctionCode", FunctionName="f", ZipFile=package("2")) == (
+        200,
+        configuration(account, **updating),
+    )
+    account.settled()
+    arn = "arn:aws:lambda:us-east-1:200000000001:function:f"
+    assert whole(client, "ListTags", Resource=arn) == (200, {"Tags": {"team": "a"}})
+    assert whole(client, "TagResource", Resource=arn, Tags={"b": "c"}) == (204, {})
+    assert whole(client, "UntagResource", Resource=arn, TagKeys=["team"]) == (204, {})
+    assert whole(client, "GetFunction", FunctionName="f")[1]["Tags"] == {"b": "c"}
+    assert whole(client, "GetAccountSettings")[1]["AccountUsage"] == {"TotalCodeSize": "<bytes>", "FunctionCount": 1}
+    assert whole(client, "DeleteFunction", FunctionName="f") == (204, {"StatusCode": 204})

@@ -217,22 +217,23 @@ def test_a_service_that_is_not_there_answers_in_its_own_protocol(server):
     status, _, body = ask(
         server,
         path="/",
-        headers=[scope("sns"), ("Content-Type", "application/x-www-form-urlencoded")],
-        body=b"Action=ListTopics&Version=2010-03-31",
+        headers=[scope("cloudformation"), ("Content-Type", "application/x-www-form-urlencoded")],
+        body=b"Action=ListStacks&Version=2010-05-15",
     )
-    assert status == 501 and "<Code>" in body and "sns" in body.lower()
+    assert status == 501 and "<Code>" in body and "cloudformation" in body.lower()
     # rest-xml
-    status, _, body = ask(server, "GET", "/bucket/key", headers=[scope("s3")])
-    assert status == 501 and "<Code>" in body and "s3" in body.lower()
+    status, _, body = ask(server, "GET", "/bucket/key", headers=[scope("s3express")])
+    assert status == 501 and "<Code>" in body and "s3express" in body.lower()
     # Nobody can tell which.
-    status, head, body = ask(server, "GET", "/nothing/here")
+    status, head, body = ask(server, "POST", "/nothing/here")
     assert status == 404 and error_type(head) and "message" in body.lower()
 
 
-@pytest.mark.parametrize("service", ["sqs", "dynamodb", "s3", "sns"])
+@pytest.mark.parametrize("service", ["kinesis", "dynamodb", "cloudformation"])
 def test_a_client_of_an_absent_service_raises_a_clear_error(server, service):
     client = server.client(service)
-    call = {"sqs": "list_queues", "dynamodb": "list_tables", "s3": "list_buckets", "sns": "list_topics"}[service]
+    calls = {"kinesis": "list_streams", "dynamodb": "list_tables", "cloudformation": "list_stacks"}
+    call = calls[service]
     with pytest.raises(ClientError) as error:
         getattr(client, call)()
     answer = error.value.response

@@ -7,6 +7,7 @@ import threading
 import uuid
 
 import pytest
+from answers import Account, whole
 from botocore.exceptions import ClientError
 from conftest import eventually
 
@@ -174,10 +175,10 @@ def test_a_dry_run_answers_without_running(server, echo):
 
 
 def test_what_is_not_there_yet_is_refused_by_name(server, echo):
-    code, message, _ = code_of(lambda: server.invoke(echo, InvocationType="Event"))
-    assert code == "InvalidParameterValueException" and "asynchronous invocation" in message
-    code, message, status = code_of(lambda: server.client("lambda").list_code_signing_configs())
-    assert status == 501 and "ListCodeSigningConfigs" in message
+    code, message, _ = code_of(lambda: server.invoke(echo, DurableExecutionName="d"))
+    assert code == "InvalidParameterValueException" and "durable executions" in message
+    code, message, status = code_of(lambda: server.client("lambda").list_capacity_providers())
+    assert status == 501 and "ListCapacityProviders" in message
 
 
 def test_the_context_says_who_and_where(server):
@@ -220,7 +221,8 @@ def test_a_function_calls_hearth_back(server):
         "def handler(event, context):\n"
         "    client = boto3.client('lambda')\n"
         "    arn = boto3.client('sts').get_caller_identity()['Arn']\n"
-        "    return [arn, [f['FunctionName'] for f in client.list_functions()['Functions']]]\n",
+        "    pages = client.get_paginator('list_functions').paginate()\n"
+        "    return [arn, [f['FunctionName'] for page in pages for f in page['Functions']]]\n",
         Timeout=60,
         MemorySize=1769,
     )
@@ -289,3 +291,41 @@ def test_an_unhandled_rejection_and_an_exit_are_reported(server):
     assert server.invoke(rejecting)[0]["errorType"] == "Runtime.UnhandledPromiseRejection"
     exiting = server.node("export const handler = async () => { process.exit(1); };")
     assert server.invoke(exiting)[0]["errorType"] in ("Runtime.ExitError", "Runtime.NodejsExit")
+
+
+def test_whole_answers_of_invocations(server):
+    account = Account(server, "200000000002")
+    client = account.client
+    account.function()
+    assert whole(client, "Invoke", FunctionName="f", Payload=b"{}") == (
+        200,
+        {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": "1"},
+    )
+    assert whole(client, "Invoke", FunctionName="f", InvocationType="Event", Payload=b"{}") == (
+        202,
+        {"StatusCode": 202, "Payload": ""},
+    )
+    assert whole(client, "Invoke", FunctionName="f", InvocationType="DryRun", Payload=b"{}") == (
+        204,
+        {"StatusCode": 204, "Payload": ""},
+    )
+    assert whole(client, "InvokeAsync", FunctionName="f", InvokeArgs=b"{}") == (202, {"Status": 202})
+    assert whole(client, "InvokeWithResponseStream", FunctionName="f", Payload=b"{}") == (
+        200,
+        {
+            "StatusCode": 200,
+            "ExecutedVersion": "$LATEST",
+            "ResponseStreamContentType": "application/vnd.amazon.eventstream",
+            "EventStream": [{"PayloadChunk": {"Payload": b'1'}}, {"InvokeComplete": {}}],
+        },
+    )
+    account.function("broken", "1 / 0")
+    assert whole(client, "Invoke", FunctionName="broken", Payload=b"{}") == (
+        200,
+        {
+            "StatusCode": 200,
+            "FunctionError": "Unhandled",
+            "ExecutedVersion": "$LATEST",
+            "Payload": '{"errorMessage": "division by zero", "errorType": "ZeroDivisionError", "requestId": "<uuid>", "stackTrace": ["  File \\"/var/task/lambda_function.py\\", line 1, in handler\\n    def handler(event, context): return 1 / 0\\n"]}',
+        },
+    )

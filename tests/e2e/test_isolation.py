@@ -1,8 +1,10 @@
 """From inside a function: what it can see and reach of this machine, which is next to nothing."""
 
+import base64
 import http.server
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -139,8 +141,27 @@ def test_tmp_can_be_written_and_is_its_own(server, probe):
     assert not os.path.exists("/tmp/secret")
 
 
+def test_what_is_in_tmp_is_not_memory(server):
+    name = server.python(PROBE, MemorySize=128, Timeout=60, EphemeralStorage={"Size": 1024})
+    setup = (
+        "def fill():\n"
+        "    block = b'x' * (1 << 20)\n"
+        "    with open('/tmp/big', 'wb', buffering=0) as big:\n"
+        "        for _ in range(300):\n"
+        "            big.write(block)\n"
+        "    room = os.statvfs('/tmp')\n"
+        "    return [os.path.getsize('/tmp/big') >> 20, room.f_blocks * room.f_frsize >> 20]\n"
+    )
+    answer = server.client("lambda").invoke(
+        FunctionName=name, LogType="Tail", Payload=json.dumps({"see": "fill()", "setup": setup})
+    )
+    assert json.load(answer["Payload"]) == [300, 1024]
+    report = base64.b64decode(answer["LogResult"]).decode()
+    assert int(re.search(r"Max Memory Used: (\d+) MB", report)[1]) < 100, report
+
+
 def test_a_disk_filler_meets_the_configured_size(server):
-    name = server.python(PROBE, MemorySize=1769, Timeout=60, EphemeralStorage={"Size": 512})
+    name = server.python(PROBE, MemorySize=128, Timeout=60, EphemeralStorage={"Size": 512})
     setup = (
         "def fill():\n"
         "    written, block = 0, b'x' * (1 << 20)\n"
@@ -185,6 +206,18 @@ def test_a_fork_bomb_stays_within_its_bound(server):
     if "FunctionError" not in response:
         assert answer[1] == "EAGAIN" and answer[0] <= 1024, answer
     assert server.invoke(name, {"see": "1"})[0] == 1
+    eventually(lambda: processes_of_the_machine() < before + 50, what="the bomb's processes being gone")
+
+
+def test_a_fork_bomb_that_never_ends_is_ended(server):
+    name = server.python(PROBE, MemorySize=256, Timeout=2)
+    setup = "def bomb():\n    while True:\n        try: os.fork()\n        except OSError: pass\n"
+    before = processes_of_the_machine()
+    answer, response = server.invoke(name, {"see": "bomb()", "setup": setup})
+    assert answer["errorType"] in ("Sandbox.Timedout", "Runtime.OutOfMemory"), answer
+    # In the same environment: it was not given up.
+    assert server.invoke(name, {"see": "1"})[0] == 1
+    assert "environment broke" not in server.printed()
     eventually(lambda: processes_of_the_machine() < before + 50, what="the bomb's processes being gone")
 
 

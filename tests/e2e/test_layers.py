@@ -10,6 +10,7 @@ import urllib.request
 import uuid
 
 import pytest
+from answers import Account, package, whole
 from botocore.exceptions import ClientError
 from conftest import LAMBDA_TRUST, zip_of
 
@@ -89,6 +90,11 @@ def test_what_was_not_given_is_not_shown(client):
         "Content", "CreatedDate", "Description", "LayerArn", "LayerVersionArn", "ResponseMetadata", "Version",
     ]
     assert published["Description"] == ""
+    empty = {"CompatibleRuntimes": [], "CompatibleArchitectures": []}
+    published = client.publish_layer_version(LayerName="bare", Content={"ZipFile": zip_of({"a": "b"})}, **empty)
+    assert (published["CompatibleRuntimes"], published["CompatibleArchitectures"]) == ([], [])
+    [listed, _] = client.list_layer_versions(LayerName="bare")["LayerVersions"]
+    assert (listed["CompatibleRuntimes"], listed["CompatibleArchitectures"]) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ def test_what_is_not_there_is_said_in_lambdas_words(client, operation, parameter
     [
         ("publish_layer_version", {"LayerName": "a b", "Content": {"ZipFile": b"x"}}, "Value 'a b' at 'layerName' failed to satisfy constraint"),
         ("publish_layer_version", {"LayerName": "l"}, "Value null at 'content' failed to satisfy constraint: Member must not be null"),
-        ("publish_layer_version", {"LayerName": "l", "Content": {"ZipFile": b"x"}, "CompatibleRuntimes": ["cobol"]}, "Value '[cobol]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: ["),
+        ("publish_layer_version", {"LayerName": "l", "Content": {"ZipFile": b"x"}, "CompatibleRuntimes": ["cobol"]}, "Value '[cobol]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy enum value set: ["),
         ("publish_layer_version", {"LayerName": "l", "Content": {"ZipFile": b"x"}, "CompatibleArchitectures": ["z80"]}, "Value '[z80]' at 'compatibleArchitectures' failed to satisfy constraint"),
         ("get_layer_version_by_arn", {"Arn": "arn:aws:lambda:us-east-1:000000000000:layer:no-version"}, "at 'arn' failed to satisfy constraint: Member must satisfy regular expression pattern"),
         ("list_layers", {"CompatibleRuntime": "cobol"}, "Value 'cobol' at 'compatibleRuntime' failed to satisfy constraint: Member must satisfy enum value set"),
@@ -123,11 +129,11 @@ def test_broken_constraints_are_named(client, operation, parameters, message):
     assert (status, code) == (400, "ValidationException") and message in answered, answered
 
 
-def test_s3_is_refused(client):
+def test_an_object_that_is_not_there_is_no_layer(client):
     status, code, message = refused(
-        client.publish_layer_version, LayerName="l", Content={"S3Bucket": "bucket", "S3Key": "key"}
+        client.publish_layer_version, LayerName="l", Content={"S3Bucket": "no-such-bucket", "S3Key": "key"}
     )
-    assert (status, code) == (400, "InvalidParameterValueException") and "S3" in message
+    assert (status, code) == (400, "InvalidParameterValueException") and "NoSuchBucket" in message
 
 
 def test_a_layer_has_no_tags(client):
@@ -150,7 +156,8 @@ def test_a_function_answers_with_its_layers(server, client):
     shown = [{"Arn": two, "CodeSize": size}, {"Arn": one, "CodeSize": size}]
     assert client.get_function_configuration(FunctionName=name)["Layers"] == shown
     assert client.get_function(FunctionName=name)["Configuration"]["Layers"] == shown
-    assert next(f for f in client.list_functions()["Functions"] if f["FunctionName"] == name)["Layers"] == shown
+    listed = [f for page in client.get_paginator("list_functions").paginate() for f in page["Functions"]]
+    assert next(f for f in listed if f["FunctionName"] == name)["Layers"] == shown
     configure(client, name, Description="other")
     assert client.get_function_configuration(FunctionName=name)["Layers"] == shown
     configure(client, name, Layers=[])
@@ -381,3 +388,62 @@ def test_a_zip_may_be_as_large_as_a_functions(client):
     noise = random.Random(1).randbytes(20 << 20)
     published = client.publish_layer_version(LayerName="large", Content={"ZipFile": zip_of({"noise": noise})})
     assert published["Content"]["CodeSize"] > len(noise)
+
+
+def test_whole_answers_of_layers(server):
+    account = Account(server, "200000000006")
+    client = account.client
+    version = {"LayerName": "l", "VersionNumber": 1}
+    published = whole(
+        client,
+        "PublishLayerVersion",
+        LayerName="l",
+        Description="d",
+        Content={"ZipFile": package("1")},
+        CompatibleRuntimes=["python3.12"],
+        CompatibleArchitectures=["x86_64"],
+        LicenseInfo="MIT",
+    )
+    told = {
+        "Content": {"Location": "<link>", "CodeSha256": "<sha256>", "CodeSize": "<bytes>"},
+        "LayerArn": "arn:aws:lambda:us-east-1:200000000006:layer:l",
+        "LayerVersionArn": "arn:aws:lambda:us-east-1:200000000006:layer:l:1",
+        "Description": "d",
+        "CreatedDate": "<time>",
+        "Version": 1,
+        "CompatibleArchitectures": ["x86_64"],
+        "CompatibleRuntimes": ["python3.12"],
+        "LicenseInfo": "MIT",
+    }
+    assert published == (201, told)
+    assert whole(client, "GetLayerVersion", **version) == (200, told)
+    arn = "arn:aws:lambda:us-east-1:200000000006:layer:l:1"
+    assert whole(client, "GetLayerVersionByArn", Arn=arn) == (200, told)
+    # The layer itself is not told of again, nor where its content is.
+    listed = {name: value for name, value in told.items() if name not in ("LayerArn", "Content")}
+    layer = {"LayerName": "l", "LayerArn": told["LayerArn"], "LatestMatchingVersion": listed}
+    assert whole(client, "ListLayers") == (200, {"Layers": [layer]})
+    assert whole(client, "ListLayerVersions", LayerName="l") == (200, {"LayerVersions": [listed]})
+    granted = whole(
+        client, "AddLayerVersionPermission", **version, StatementId="s", Action="lambda:GetLayerVersion", Principal="*"
+    )
+    assert granted == (
+        201,
+        {
+            "Statement": '{"Sid":"s","Effect":"Allow","Principal":"*","Action":"lambda:GetLayerVersion","Resource":"arn:aws:lambda:us-east-1:200000000006:layer:l:1"}',
+            "RevisionId": "<uuid>",
+        },
+    )
+    assert whole(client, "GetLayerVersionPolicy", **version) == (
+        200,
+        {
+            "Policy": '{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"s","Effect":"Allow","Principal":"*","Action":"lambda:GetLayerVersion","Resource":"arn:aws:lambda:us-east-1:200000000006:layer:l:1"}]}',
+            "RevisionId": "<uuid>",
+        },
+    )
+    account.function(Layers=[arn])
+    assert whole(client, "GetFunctionConfiguration", FunctionName="f")[1]["Layers"] == [
+        {"Arn": "arn:aws:lambda:us-east-1:200000000006:layer:l:1", "CodeSize": "<bytes>"},
+    ]
+    assert whole(client, "RemoveLayerVersionPermission", **version, StatementId="s") == (204, {})
+    assert whole(client, "DeleteLayerVersion", **version) == (204, {})

@@ -104,7 +104,7 @@ def test_it_says_where_data_is_and_which_limits_are_missing(rootless, place):
     assert f"Data      {data}" in printed and data.stat().st_uid == UID
     assert "not enforced:" in printed and "- users: without root" in printed
     # The way to learn of each missing limit is a cgroup of one's own, which a dropped user has none of.
-    for limit in ("memory", "cpu", "processes") if ROOT else ():
+    for limit in ("memory", "cpu", "processes", "storage") if ROOT else ():
         assert f"- {limit}: " in printed, printed
 
 
