@@ -21,6 +21,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 HERE = Path(__file__).parent
 FUNCTIONS = HERE / "functions"
@@ -39,15 +40,29 @@ LAMBDA_TRUST = json.dumps(
 )
 
 
+# What reads a log. A function's log group is there from its first line on, a moment after the answer.
+READS_A_LOG = {"FilterLogEvents", "GetLogEvents", "DescribeLogStreams"}
+
+
 def eventually(condition, timeout=15.0, what="the condition"):
-    """Waits for a condition and gives what it gave; never for a fixed time."""
+    """Waits for a condition and gives what it gave; never for a fixed time.
+
+    A log group that is not there yet is a condition that has not come true yet.
+    """
     deadline = time.monotonic() + timeout
     while True:
-        found = condition()
+        missing = None
+        try:
+            found = condition()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if error.operation_name not in READS_A_LOG or code != "ResourceNotFoundException":
+                raise
+            found, missing = None, error
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {timeout} s")
+            raise AssertionError(f"{what} did not come true within {timeout} s") from missing
         time.sleep(0.02)
 
 
