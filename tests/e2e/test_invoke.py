@@ -210,7 +210,7 @@ def test_printed_lines_are_in_the_log_within_a_second(server):
         except ClientError:
             return None
 
-    found = eventually(lambda: (got := messages()) and any("REPORT" in line for line in got) and got, timeout=2)
+    found = eventually(lambda: (got := messages()) and any("REPORT" in line for line in got) and got)
     kinds = [re.match(r"[A-Za-z_]+", line).group() for line in found]
     assert kinds == ["INIT_START", "START", "first", "second", "END", "REPORT"]
 
