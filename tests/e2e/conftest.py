@@ -109,7 +109,8 @@ class Server:
             raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.printed()}")
         try:
             with urllib.request.urlopen(f"{self.endpoint}/_hearth/health", timeout=2) as answer:
-                return answer.status == 200
+                # What it says of itself comes a moment after it listens.
+                return answer.status == 200 and "is ready in" in self.printed()
         except (urllib.error.URLError, ConnectionError, socket.timeout):
             return False
 

@@ -96,18 +96,20 @@ fn print_banner(server: &Server, started: Instant) {
         DataLocation::Directory(dir) => dir.display().to_string(),
         DataLocation::Ephemeral => "nothing is kept (--ephemeral)".to_owned(),
     };
-    println!("Hearth {} is ready in {} ms\n", env!("CARGO_PKG_VERSION"), started.elapsed().as_millis());
-    println!("  Endpoint  {}  ({access})", facts.base_url);
-    println!("  Data      {data}");
-    for (index, line) in facts.runtimes.iter().enumerate() {
-        println!("  {:8}  {line}", if index == 0 { "Runtimes" } else { "" });
+    let version = env!("CARGO_PKG_VERSION");
+    let mut lines = vec![format!("Hearth {version} is ready in {} ms\n", started.elapsed().as_millis())];
+    lines.push(format!("  Endpoint  {}  ({access})", facts.base_url));
+    lines.push(format!("  Data      {data}"));
+    for (title, told) in [("Runtimes", &facts.runtimes), ("Sandbox", &facts.isolation)] {
+        for (index, line) in told.iter().enumerate() {
+            lines.push(format!("  {:8}  {line}", if index == 0 { title } else { "" }));
+        }
     }
-    for (index, line) in facts.isolation.iter().enumerate() {
-        println!("  {:8}  {line}", if index == 0 { "Sandbox" } else { "" });
-    }
-    println!("\nPaste this where you work:");
-    println!("  export AWS_ENDPOINT_URL={}", facts.base_url);
-    println!("  {}", credentials_line(config));
+    lines.push("\nPaste this where you work:".to_owned());
+    lines.push(format!("  export AWS_ENDPOINT_URL={}", facts.base_url));
+    lines.push(format!("  {}\n", credentials_line(config)));
+    // At once, so that no warning stands in the middle of it.
+    print!("{}", lines.join("\n"));
 }
 
 fn credentials_line(config: &Config) -> String {
