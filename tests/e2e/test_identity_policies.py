@@ -357,3 +357,37 @@ def test_a_universal_target_is_called_with_its_roles_rights(start):
     assert eventually(lambda: bodies("open"), what="the call that is allowed") == ["open"]
     [dead] = eventually(lambda: bodies("dead"), what="the call that is not")
     assert json.loads(dead)["MessageBody"] == "closed" and bodies("closed") == []
+
+
+def test_a_poller_is_bound_by_the_conditions_of_its_functions_role(world):
+    """A mapping polls as the role: who that is, where the queue is and how it is tagged count, the function's code not."""
+    sqs, name = world.client("sqs", ROOT_KEYS), world.function()
+    urls = {
+        team: sqs.create_queue(QueueName=f"q-{os.urandom(4).hex()}", tags={"team": team})["QueueUrl"] for team in ("red", "blue")
+    }
+    sources = {team: f"arn:aws:sqs:us-east-1:000000000000:{url.rsplit('/', 1)[1]}" for team, url in urls.items()}
+    condition = {
+        "StringEquals": {"aws:ResourceTag/team": "red", "aws:RequestedRegion": "us-east-1"},
+        "ArnEquals": {"aws:PrincipalArn": world.role},
+        "Bool": {"aws:SecureTransport": "true"},
+        "Null": {"lambda:SourceFunctionArn": "true"},
+    }
+    statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*", "Condition": condition}
+    world.iam.put_role_policy(RoleName="basic", PolicyName="poll", PolicyDocument=document(statement))
+    try:
+        made = {
+            team: world.root.create_event_source_mapping(EventSourceArn=source, FunctionName=name)["UUID"]
+            for team, source in sources.items()
+        }
+        sqs.send_message(QueueUrl=urls["red"], MessageBody="m")
+
+        def result(team):
+            return world.root.get_event_source_mapping(UUID=made[team]).get("LastProcessingResult")
+
+        eventually(lambda: result("red") == "OK", what="the red queue's message in the function")
+        refusal = "PROBLEM: The function's execution role may not call ReceiveMessage on SQS."
+        eventually(lambda: result("blue") == refusal, what="the refusal of the blue queue")
+    finally:
+        for mapping in made.values():
+            world.root.delete_event_source_mapping(UUID=mapping)
+        world.iam.delete_role_policy(RoleName="basic", PolicyName="poll")

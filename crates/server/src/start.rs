@@ -220,7 +220,7 @@ impl Server {
         })
         .await?;
 
-        let role_may = role_may(&iam, config.auth != Auth::Open);
+        let role_may = targets::roles::role_may(&iam, &lambda, &sqs, config.auth != Auth::Open);
         let queues = Queues { sqs: sqs.clone(), iam: iam.clone(), role_may: Arc::clone(&role_may) };
         let targets = Targets {
             metrics: metrics.clone(),
@@ -508,17 +508,6 @@ fn identify_for_s3(iam: &Iam, evaluates_identity: bool) -> s3::Identify {
             keys: iam.condition_keys(principal, &caller),
             caller,
         })
-    })
-}
-
-/// Whether a role may do something to a resource: everything, where callers need not prove who they are.
-fn role_may(iam: &Iam, evaluates_identity: bool) -> targets::RoleMay {
-    let iam = iam.clone();
-    Arc::new(move |role: &str, action: &str, resource: &str| {
-        !evaluates_identity
-            || iam
-                .role_allows(role, action, resource, &policy::Context::new())
-                .is_ok_and(policy::Decision::is_allowed)
     })
 }
 

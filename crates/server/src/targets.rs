@@ -4,6 +4,7 @@ pub mod buckets;
 pub mod buses;
 pub mod operations;
 pub mod queues;
+pub mod roles;
 pub mod topics;
 
 use std::sync::Arc;
@@ -15,12 +16,10 @@ use metrics::Metrics;
 use sqs::Sqs;
 
 use queues::Queues;
+use roles::{RoleMay, is_denied};
 
 /// Deliveries to one queue that are made at once: they share flushes.
 const TO_QUEUE_AT_ONCE: usize = 64;
-
-/// Whether a role may do something to a resource, by its own policies.
-pub type RoleMay = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
 
 /// Everything that has something delivered or delivers it.
 pub struct Targets {
@@ -57,11 +56,6 @@ pub fn event_source(sqs: &Sqs) -> lambda::EventSource {
     })
 }
 
-/// Whether the sender is a role whose own policies do not let it do this to the target.
-fn is_denied(role_may: &RoleMay, parcel: &Parcel, action: &str) -> bool {
-    matches!(&parcel.sender, Sender::Role { arn, .. } if !role_may(arn, action, &parcel.target))
-}
-
 /// Runs a function with a delivery.
 async fn to_function(functions: &Lambda, role_may: &RoleMay, parcel: Parcel) -> Answer {
     let may = match &parcel.sender {
@@ -69,7 +63,7 @@ async fn to_function(functions: &Lambda, role_may: &RoleMay, parcel: Parcel) -> 
         Sender::Service { principal, source_arn, source_account } => {
             functions.may_invoke(&parcel.target, principal, source_arn, source_account)
         }
-        Sender::Role { arn, .. } => role_may(arn, "lambda:InvokeFunction", &parcel.target),
+        Sender::Role { .. } => !is_denied(role_may, &parcel, "lambda:InvokeFunction"),
     };
     if !may {
         return Answer::failed("the sender may not invoke this function");

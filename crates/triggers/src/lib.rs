@@ -24,8 +24,8 @@ use lambda::Lambda;
 use sqs::Sqs;
 use tokio::sync::{Mutex, mpsc, watch};
 
-/// Whether a role may do something to a resource, by its own policies.
-pub type RoleMay = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
+/// Whether a role, used for the function with an ARN, may do something to a resource, by its own policies.
+pub type RoleMay = Arc<dyn Fn(&str, &str, &str, &str) -> bool + Send + Sync>;
 
 /// What pollers are started with.
 pub struct Options {

@@ -156,9 +156,10 @@ impl Poller<'_> {
     /// What the function's role may not do that it must.
     fn missing_permission(&self) -> Option<&'static str> {
         let role = self.shared.lambda.mapping_role(&self.mapping)?;
-        ACTIONS
-            .into_iter()
-            .find(|action| !(self.shared.role_may)(&role, &format!("sqs:{action}"), &self.mapping.source_arn))
+        let function = self.mapping.function_arn();
+        ACTIONS.into_iter().find(|action| {
+            !(self.shared.role_may)(&role, &function, &format!("sqs:{action}"), &self.mapping.source_arn)
+        })
     }
 
     /// Waits until another batch may be under way.

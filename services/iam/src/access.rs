@@ -24,23 +24,47 @@ pub(crate) fn trust(trust_policy: &str, role_arn: &str, caller: &Caller, context
     policy::granted([&document], &request)
 }
 
+/// What a service does as a role, in a session of its own: what a poller or a delivery does.
+#[derive(Clone, Copy)]
+pub struct RoleDeed<'a> {
+    /// The role.
+    pub role_arn: &'a str,
+    /// What the session is called.
+    pub session: &'a str,
+    /// What is done: `sqs:SendMessage`.
+    pub action: &'a str,
+    /// The ARN of what it is done to.
+    pub resource: &'a str,
+    /// What conditions may ask besides who it is and when: the region, the tags of the resource.
+    pub keys: &'a Context,
+}
+
 impl Iam {
-    /// Whether the inline and managed policies of the role with this ARN allow it something. A role that is not there
-    /// is allowed nothing.
-    pub fn role_allows(
-        &self,
-        role_arn: &str,
-        action: &str,
-        resource: &str,
-        context: &Context,
-    ) -> Result<Decision, Error> {
+    /// Whether the inline and managed policies of a role allow what a service wants to do as it. A role that is not
+    /// there is allowed nothing.
+    pub fn role_allows(&self, deed: &RoleDeed<'_>) -> Result<Decision, Error> {
+        let RoleDeed { role_arn, session, action, resource, keys } = *deed;
         let Some(account) = account_of_arn(role_arn) else { return Ok(Decision::ImplicitlyDenied) };
         let Some(role) = self.role(&account, role_arn)? else { return Ok(Decision::ImplicitlyDenied) };
-        let caller = Caller::Identity { account: account.as_str().to_owned(), arns: vec![role.arn] };
-        let documents = self.read(|snapshot| documents_of(snapshot, &account, &role.id))?;
-        let request = Request { caller: &caller, action, resource, context };
+        let principal = Principal::AssumedRole {
+            account,
+            role: role.name,
+            role_id: role.id,
+            session: session.to_owned(),
+            // Lambda tells it of what a function's code does, and not of what Lambda does in the role's name.
+            // https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+            source_function: None,
+        };
+        let caller = self.caller(&principal)?;
+        let context = self
+            .condition_keys(&principal, &caller)
+            .with("aws:SecureTransport", true)
+            .with_some("aws:ResourceAccount", account_of_arn(resource).map(|account| account.to_string()))
+            .and(keys);
+        let request = Request { caller: &caller, action, resource, context: &context };
         // Whether the resource's own policy matters is for its service to ask.
-        Ok(policy::decide(&request, &documents, account.as_str(), []))
+        let owner = principal.account().as_str();
+        Ok(policy::decide(&request, &self.identity_policies(&principal)?, owner, []))
     }
 
     /// A caller as policies know it.
@@ -85,6 +109,9 @@ impl Iam {
             .with("aws:userid", id)
             .with_some("aws:username", name)
             .with_some("lambda:SourceFunctionArn", source_function)
+            // No service calls another with its caller's credentials, and no service has credentials of its own.
+            .with("aws:ViaAWSService", false)
+            .with("aws:PrincipalIsAWSService", false)
             .with("aws:EpochTime", now.to_string())
             .with("aws:CurrentTime", now.to_string())
     }

@@ -119,12 +119,8 @@ async fn a_role_with_policies_cannot_be_deleted() {
 
 #[tokio::test]
 async fn a_role_may_do_what_its_policies_allow() {
-    const ROLE: &str = "arn:aws:iam::000000000000:role/sam";
-    const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
     let iam = with_sam().await;
-    let decide = |action: &str, resource: &str| {
-        iam.role_allows(ROLE, action, resource, &policy::Context::new()).unwrap()
-    };
+    let decide = |action: &str, resource: &str| decide(&iam, SAM, action, resource);
     assert_eq!(decide("sqs:SendMessage", QUEUE), policy::Decision::ImplicitlyDenied);
     let statement = |effect: &str, action: &str| {
         format!(
@@ -151,11 +147,47 @@ async fn a_role_may_do_what_its_policies_allow() {
         policy::Decision::Allowed
     );
     // Who is not there may do nothing.
-    let gone = iam.role_allows(
-        "arn:aws:iam::000000000000:role/gone",
-        "sqs:SendMessage",
-        QUEUE,
-        &policy::Context::new(),
-    );
-    assert_eq!(gone.unwrap(), policy::Decision::ImplicitlyDenied);
+    let gone = self::decide(&iam, "arn:aws:iam::000000000000:role/gone", "sqs:SendMessage", QUEUE);
+    assert_eq!(gone, policy::Decision::ImplicitlyDenied);
+}
+
+#[tokio::test]
+async fn conditions_ask_about_the_role_the_moment_and_the_resource() {
+    let iam = with_sam().await;
+    let id = iam.role_id(SAM);
+    let userid = format!(r#"{{"StringEquals":{{"aws:userid":"{id}:f"}}}}"#);
+    for (condition, allowed) in [
+        (r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::000000000000:role/sam"}}"#, true),
+        (r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::000000000000:role/other"}}"#, false),
+        (
+            r#"{"StringEquals":{"aws:PrincipalAccount":"000000000000","aws:PrincipalType":"AssumedRole"}}"#,
+            true,
+        ),
+        (r#"{"StringEquals":{"aws:PrincipalAccount":"111111111111"}}"#, false),
+        (&userid, true),
+        (r#"{"StringEquals":{"aws:ResourceAccount":"000000000000"}}"#, true),
+        (r#"{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}"#, true),
+        (r#"{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}"#, false),
+        (r#"{"Bool":{"aws:SecureTransport":"true","aws:ViaAWSService":"false"}}"#, true),
+        (r#"{"Bool":{"aws:PrincipalIsAWSService":"true"}}"#, false),
+        (r#"{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}"#, true),
+        (r#"{"DateLessThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}"#, false),
+        // What Lambda does in the role's name is not what the function does.
+        (r#"{"ArnLike":{"lambda:SourceFunctionArn":"*"}}"#, false),
+    ] {
+        let document = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"sqs:*","Resource":"*","Condition":{condition}}}]}}"#
+        );
+        put_in_role(&iam, "p", &document).await.unwrap();
+        let decision = decide(&iam, SAM, "sqs:SendMessage", QUEUE);
+        assert_eq!(decision.is_allowed(), allowed, "{condition}");
+    }
+}
+
+const SAM: &str = "arn:aws:iam::000000000000:role/sam";
+const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
+
+fn decide(iam: &Iam, role_arn: &str, action: &str, resource: &str) -> policy::Decision {
+    let keys = &policy::Context::new().with("aws:RequestedRegion", "us-east-1");
+    iam.role_allows(&crate::RoleDeed { role_arn, session: "f", action, resource, keys }).unwrap()
 }

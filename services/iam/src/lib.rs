@@ -38,7 +38,7 @@ use domain::{Account, Clock, Credentials, Principal, Timestamp};
 use store::{Snapshot, Store, Tx};
 use wire::{Error, Service};
 
-pub use access::arn_of;
+pub use access::{RoleDeed, arn_of};
 pub use credentials::{SessionError, Sessions};
 pub use guard::Asked;
 pub use id::{account_of_key, service_id};

@@ -123,6 +123,11 @@ impl QueueHandle {
         self.queue.current().settings.visibility
     }
 
+    /// Its tags.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        self.queue.current().record.tags.clone()
+    }
+
     /// Its resource policy, if it has one.
     pub fn policy(&self) -> Option<String> {
         self.queue.current().record.attributes.get("Policy").cloned()

@@ -8,7 +8,7 @@ use s3::{Destinations, S3, Unfit};
 use sns::Sns;
 use sqs::Sqs;
 
-use super::{RoleMay, is_denied};
+use super::roles::{RoleMay, is_denied};
 
 /// How S3 signs what it does for a bucket.
 const PRINCIPAL: &str = "s3.amazonaws.com";

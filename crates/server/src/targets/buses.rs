@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deliveries::{Answer, Deliveries};
 use events::Events;
 
-use super::{RoleMay, is_denied};
+use super::roles::{RoleMay, is_denied};
 
 /// Events that one bus takes at once.
 const AT_ONCE: usize = 64;

@@ -6,7 +6,7 @@ use deliveries::{Answer, Attribute, Message, Parcel, Sender};
 use iam::Iam;
 use sqs::{Content, Sqs};
 
-use super::RoleMay;
+use super::roles::{RoleMay, is_denied, session_name};
 
 /// Delivers to queues. A cheap handle.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Queues {
             Sender::Service { principal, source_arn, source_account } => {
                 self.sqs.may_send(&parcel.target, principal, source_arn, source_account)
             }
-            Sender::Role { arn, .. } => (self.role_may)(arn, "sqs:SendMessage", &parcel.target),
+            Sender::Role { .. } => !is_denied(&self.role_may, parcel, "sqs:SendMessage"),
         }
     }
 
@@ -64,7 +64,7 @@ impl Queues {
             Sender::Authorised { source_arn } => iam::service_id(&service_of(source_arn)),
             Sender::Service { principal, .. } => iam::service_id(principal),
             Sender::Role { arn, source_arn } => {
-                format!("{}:{}", self.iam.role_id(arn), resource_name(source_arn))
+                format!("{}:{}", self.iam.role_id(arn), session_name(source_arn))
             }
         }
     }
@@ -83,23 +83,12 @@ fn service_of(arn: &str) -> String {
     format!("{}.amazonaws.com", arn.split(':').nth(2).unwrap_or_default())
 }
 
-/// What a function, a schedule or a rule is called.
-fn resource_name(arn: &str) -> &str {
-    let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
-    let resource = resource.strip_prefix("function:").unwrap_or(resource);
-    let unqualified = resource.split(':').next().unwrap_or_default();
-    unqualified.rsplit('/').next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_of_resources() {
-        assert_eq!(resource_name("arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST"), "f");
-        assert_eq!(resource_name("arn:aws:scheduler:us-east-1:000000000000:schedule/default/s"), "s");
-        assert_eq!(resource_name("arn:aws:events:us-east-1:000000000000:rule/bus/r"), "r");
+    fn a_service_is_known_by_its_resource() {
         assert_eq!(service_of("arn:aws:sns:us-east-1:000000000000:t"), "sns.amazonaws.com");
     }
 }

@@ -7,7 +7,7 @@ use deliveries::{Answer, Attribute, Deliveries, Delivery, Message, Parcel, Sende
 use lambda::Lambda;
 use sns::{MayInvoke, QueueMessage, SendError, Sns, ToQueue};
 
-use super::{RoleMay, is_denied};
+use super::roles::{RoleMay, is_denied};
 
 /// Deliveries to one subscription, or to one topic, that are made at once.
 const AT_ONCE: usize = 16;

@@ -3,6 +3,8 @@
 //! Both sides count: the caller's own policies, which IAM knows, and the function's. Unless the server demands
 //! signatures, every caller may do everything in its own account, and only resource policies are evaluated.
 
+use std::sync::Arc;
+
 use domain::{FunctionRef, Principal, Qualifier, Scope};
 use policy::{Caller, Context as Keys, Decision, Document, Grant, Request};
 use wire::{Context, Error};
@@ -148,6 +150,12 @@ impl Inner {
             return false;
         };
         self.functions.contains(&Scope { account, region }, &name)
+    }
+
+    /// The tags of a function, its versions and its aliases, as conditions ask for them.
+    pub fn tags_of(&self, function_arn: &str) -> Option<Arc<Keys>> {
+        let FunctionRef { name, region, account, .. } = function_arn.parse().ok()?;
+        self.functions.resource_tags(&Scope { account: account?, region: region? }, &name)
     }
 
     /// Whether a function's own policy lets somebody do something. A function, version or alias that is not there lets
