@@ -208,3 +208,19 @@ def test_a_bucket_is_found_from_another_region(server):
     assert status == 400 and b"<Region>eu-west-1</Region>" in body
     there.delete_object(Bucket=bucket, Key="k")
     there.delete_bucket(Bucket=bucket)
+
+
+def test_a_bucket_is_made_with_the_tags_that_a_policy_demands(world):
+    name = f"{world.bucket}-tagged"
+    demanded = {"StringEquals": {"aws:RequestTag/team": "red"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["team", "env"]}}
+    world.let_sam("s3:CreateBucket", "s3:TagResource", Condition=demanded)
+
+    def made_with(**tags):
+        wanted = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return {"Bucket": name, "CreateBucketConfiguration": {"Tags": wanted}}
+
+    for wanted in ({"Bucket": name}, made_with(team="blue"), made_with(env="test"), made_with(team="red", other="x")):
+        assert error(world.sam.create_bucket, **wanted) == (403, "AccessDenied")
+    world.sam.create_bucket(**made_with(team="red", env="test"))
+    tags = world.root.get_bucket_tagging(Bucket=name)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "red", "env": "test"}

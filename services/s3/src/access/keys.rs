@@ -3,6 +3,7 @@
 
 use http::HeaderMap;
 use policy::{Context, Value};
+use s3s::dto::Tag;
 
 use super::Target;
 use super::needs::Need;
@@ -109,9 +110,43 @@ pub(super) fn of_request(caller: Context, call: &Call, target: &Target, need: &N
     for (name, value) in tags {
         keys.insert(&format!("s3:RequestObjectTag/{name}"), value);
     }
-    keys
+    with_tags_of_bucket(keys, &call.new_tags)
+}
+
+/// With the tags of a bucket in the making.
+fn with_tags_of_bucket(mut keys: Context, tags: &[Tag]) -> Context {
+    if tags.is_empty() {
+        return keys;
+    }
+    let mut names = Vec::new();
+    for Tag { key, value } in tags {
+        let name = key.clone().unwrap_or_default();
+        keys.insert(&format!("aws:RequestTag/{name}"), value.clone().unwrap_or_default());
+        names.push(name);
+    }
+    keys.with("aws:TagKeys", names)
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_in_the_making_is_asked_about_by_its_tags() {
+        let tag = |key: &str, value: Option<&str>| Tag {
+            key: Some(key.to_owned()),
+            value: value.map(str::to_owned),
+        };
+        let found = with_tags_of_bucket(Context::new(), &[tag("team", Some("red")), tag("empty", None)]);
+        let expected = Context::new()
+            .with("aws:RequestTag/team", "red")
+            .with("aws:RequestTag/empty", "")
+            .with("aws:TagKeys", vec!["team".to_owned(), "empty".to_owned()]);
+        assert_eq!(found, expected);
+        assert_eq!(with_tags_of_bucket(Context::new(), &[]), Context::new());
+    }
 }
