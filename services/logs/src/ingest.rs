@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clock::Time;
 use domain::{Clock, LogLine, Scope, Timestamp};
 use store::{Domain, Store, Tx};
 use tokio::sync::{Notify, mpsc, watch};
@@ -37,14 +38,14 @@ const ATTEMPTS_AT_THE_END: u32 = 6;
 /// Starts the task. What it gives back is closed when the task has ended.
 pub fn spawn(
     store: Store,
-    clock: Arc<dyn Clock>,
+    time: Time,
     bell: Bell,
     discard: Arc<Notify>,
     finish: Arc<Notify>,
     lines: mpsc::Receiver<LogLine>,
 ) -> watch::Receiver<()> {
     let (alive, ended) = watch::channel(());
-    let mut ingest = Ingest { store, clock, bell, discard, finish, lines };
+    let mut ingest = Ingest { store, time, bell, discard, finish, lines };
     tokio::spawn(async move {
         ingest.run().await;
         // In this order: who waits for the end may want to open the store again.
@@ -56,7 +57,7 @@ pub fn spawn(
 
 struct Ingest {
     store: Store,
-    clock: Arc<dyn Clock>,
+    time: Time,
     bell: Bell,
     discard: Arc<Notify>,
     finish: Arc<Notify>,
@@ -144,7 +145,7 @@ impl Ingest {
     }
 
     async fn write(&self, batch: Arc<[LogLine]>) -> Result<(), store::Error> {
-        let now = self.clock.now();
+        let now = self.time.now();
         let first_expiry = self.store.write_in(Domain::Logs, move |tx| write_lines(tx, &batch, now)).await?;
         self.bell.expects(first_expiry);
         Ok(())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use clock::{Due, Time};
 use domain::{Clock, Scope, Timestamp};
 use store::{Domain, Scan, Store, Tx};
 use tokio::sync::watch;
@@ -73,16 +74,11 @@ impl Bell {
 }
 
 /// Starts the task. What it gives back is closed when the task has ended.
-pub fn spawn(
-    store: Store,
-    clock: Arc<dyn Clock>,
-    bell: Bell,
-    rings: watch::Receiver<Ring>,
-) -> watch::Receiver<()> {
+pub fn spawn(store: Store, time: Time, bell: Bell, rings: watch::Receiver<Ring>) -> watch::Receiver<()> {
     let (alive, ended) = watch::channel(());
     // Only the alarm is kept: a bell of its own would keep the janitor from seeing that everyone else has gone.
     let alarm = Arc::clone(&bell.alarm);
-    let mut janitor = Janitor { store, clock, alarm, rings };
+    let mut janitor = Janitor { store, time, alarm, rings };
     tokio::spawn(async move {
         janitor.run().await;
         // In this order: who waits for the end may want to open the store again.
@@ -94,33 +90,45 @@ pub fn spawn(
 
 struct Janitor {
     store: Store,
-    clock: Arc<dyn Clock>,
+    time: Time,
     alarm: Arc<AtomicI64>,
     rings: watch::Receiver<Ring>,
 }
 
 impl Janitor {
     async fn run(&mut self) {
+        // Virtual time does not go on before what was due is done.
+        let mut due = None;
         loop {
             self.rings.mark_unchanged();
-            let pause = match self.work().await {
-                Ok(pause) => pause,
-                Err(store::Error::Closed) => return,
-                Err(error) => {
-                    tracing::error!(%error, "removing deleted or expired log events failed; it is tried again");
-                    Some(RETRY)
-                }
-            };
+            let worked = self.work().await;
+            drop(due.take());
             if self.is_stopped() {
                 return;
             }
-            let rung = match pause {
-                Some(pause) => tokio::time::timeout(pause, self.rings.changed()).await.unwrap_or(Ok(())),
-                None => self.rings.changed().await,
+            let next = match worked {
+                Ok(next) => next,
+                Err(store::Error::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "removing deleted or expired log events failed; it is tried again");
+                    // The machine's time: a disk gets no emptier because virtual time goes on.
+                    let _ = tokio::time::timeout(RETRY, self.rings.changed()).await;
+                    continue;
+                }
             };
-            if rung.is_err() {
-                return;
-            }
+            due = match self.wait(next).await {
+                Ok(due) => due,
+                Err(_) => return,
+            };
+        }
+    }
+
+    /// Until the bell rings, or that moment comes.
+    async fn wait(&mut self, next: Option<Timestamp>) -> Result<Option<Due>, watch::error::RecvError> {
+        let Some(next) = next else { return self.rings.changed().await.map(|()| None) };
+        tokio::select! {
+            rung = self.rings.changed() => rung.map(|()| None),
+            due = self.time.sleep_until(next) => Ok(Some(due)),
         }
     }
 
@@ -129,8 +137,8 @@ impl Janitor {
         self.rings.has_changed().is_err() || *self.rings.borrow() == Ring::Stop
     }
 
-    /// Does all there is to do now. Tells how long there will be nothing.
-    async fn work(&self) -> Result<Option<Duration>, store::Error> {
+    /// Does all there is to do now. Tells when there will be something again.
+    async fn work(&self) -> Result<Option<Timestamp>, store::Error> {
         while let Some((group, stream)) = self.next_trash()? {
             let slice = move |tx: &mut Tx<'_>| match stream {
                 // A store that was emptied meanwhile begins its numbers again: this one may be somebody else's now.
@@ -145,7 +153,7 @@ impl Janitor {
         }
         // From here on writers ring for whatever expires, until the alarm is set again: nothing falls between.
         self.alarm.store(NEVER, Ordering::SeqCst);
-        let now = self.clock.now();
+        let now = self.time.now();
         let mut alarm = NEVER;
         for (key, group, retention) in self.groups_with_retention()? {
             self.in_slices(move |tx| remove_expired_slice(tx, &key, now)).await?;
@@ -157,7 +165,7 @@ impl Janitor {
             }
         }
         self.alarm.store(alarm, Ordering::SeqCst);
-        Ok(pause(alarm, now))
+        Ok(end_of_grain(alarm))
     }
 
     async fn in_slices(
@@ -186,13 +194,12 @@ impl Janitor {
 
 type GroupKey = (Scope, String);
 
-/// How long to sleep: until the alarm, at the end of its grain.
-fn pause(alarm: i64, now: Timestamp) -> Option<Duration> {
+/// When to look again: once the grain ends that the alarm lies in.
+fn end_of_grain(alarm: i64) -> Option<Timestamp> {
     if alarm == NEVER {
         return None;
     }
-    let wake = (alarm.div_euclid(EXPIRY_GRAIN_MS) + 1).saturating_mul(EXPIRY_GRAIN_MS);
-    Some(Duration::from_millis(u64::try_from(wake.saturating_sub(now.0)).unwrap_or_default()))
+    Some(Timestamp((alarm.div_euclid(EXPIRY_GRAIN_MS) + 1).saturating_mul(EXPIRY_GRAIN_MS)))
 }
 
 /// Removes some of a deleted group. Tells whether there is more.
@@ -260,11 +267,10 @@ mod tests {
 
     #[test]
     fn the_janitor_sleeps_to_the_end_of_the_alarms_grain_or_for_ever() {
-        let now = Timestamp(10 * EXPIRY_GRAIN_MS);
-        assert_eq!(pause(NEVER, now), None);
-        assert_eq!(pause(now.0, now), Some(Duration::from_secs(600)));
-        assert_eq!(pause(now.0 + EXPIRY_GRAIN_MS - 1, now), Some(Duration::from_secs(600)));
-        assert_eq!(pause(now.0 + EXPIRY_GRAIN_MS, now), Some(Duration::from_secs(1200)));
-        assert_eq!(pause(now.0 - 5 * EXPIRY_GRAIN_MS, now), Some(Duration::ZERO));
+        let at = |grains: i64| Some(Timestamp(grains * EXPIRY_GRAIN_MS));
+        assert_eq!(end_of_grain(NEVER), None);
+        assert_eq!(end_of_grain(10 * EXPIRY_GRAIN_MS), at(11));
+        assert_eq!(end_of_grain(11 * EXPIRY_GRAIN_MS - 1), at(11));
+        assert_eq!(end_of_grain(11 * EXPIRY_GRAIN_MS), at(12));
     }
 }

@@ -19,6 +19,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use clock::Time;
 use domain::{Clock, LogLine, Timestamp};
 use store::{Domain, Snapshot, Store, Tx};
 use tokio::sync::{Notify, mpsc, watch};
@@ -57,7 +58,7 @@ pub struct Logs(Arc<Inner>);
 /// What every handler sees of [`Logs`].
 pub struct Inner {
     store: Store,
-    clock: Arc<dyn Clock>,
+    time: Time,
     bell: Bell,
     discard: Arc<Notify>,
     finish: Arc<Notify>,
@@ -77,19 +78,19 @@ impl std::ops::Deref for Logs {
 
 impl Logs {
     /// Starts to write the lines that functions print, and to remove what expires or was deleted. Needs a runtime.
-    pub fn start(store: Store, clock: Arc<dyn Clock>, lines: mpsc::Receiver<LogLine>) -> Self {
+    pub fn start(store: Store, time: Time, lines: mpsc::Receiver<LogLine>) -> Self {
         let (discard, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (bell, rings) = Bell::new();
-        let janitor = janitor::spawn(store.clone(), Arc::clone(&clock), bell.clone(), rings);
+        let janitor = janitor::spawn(store.clone(), time.clone(), bell.clone(), rings);
         let ingest = ingest::spawn(
             store.clone(),
-            Arc::clone(&clock),
+            time.clone(),
             bell.clone(),
             Arc::clone(&discard),
             Arc::clone(&finish),
             lines,
         );
-        Self(Arc::new(Inner { store, clock, bell, discard, finish, ingest, janitor }))
+        Self(Arc::new(Inner { store, time, bell, discard, finish, ingest, janitor }))
     }
 
     /// Takes no more lines; waits until every line sent so far is stored and the background work has stopped.
@@ -107,7 +108,7 @@ impl Logs {
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.time.now()
     }
 
     fn read<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> Result<T, Refusal>) -> Result<T, Error> {

@@ -21,7 +21,7 @@ fn messages(page: &GetLogEventsResponse) -> Vec<&str> {
 #[tokio::test]
 async fn events_come_back_in_order_of_time_then_of_arrival() {
     let server = Server::with_stream().await;
-    server.clock.advance(5);
+    server.advance(5).await;
     server.put("s", &[(NOW, "b"), (NOW + 1, "d")]).await.unwrap();
     server.put("s", &[(NOW - 1, "a"), (NOW, "c")]).await.unwrap();
     let page = get(&server, request()).await;

@@ -9,11 +9,10 @@ mod speed;
 mod streams;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use domain::{Clock, LogLine, Principal, Scope, Timestamp};
+use clock::Time;
+use domain::{LogLine, Principal, Scope, Timestamp};
 use store::{Location, Options, Scan, Store, Table};
 use tokio::sync::mpsc;
 use wire::{Context, Error};
@@ -29,25 +28,11 @@ pub const NOW: i64 = 1_800_000_000_000;
 pub const HOUR: i64 = 60 * 60 * 1000;
 pub const DAY: i64 = 24 * HOUR;
 
-/// A clock that stands still until it is told.
-pub struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub fn advance(&self, span_ms: i64) {
-        self.0.fetch_add(span_ms, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
 pub struct Server {
     pub logs: Logs,
     pub lines: mpsc::Sender<LogLine>,
-    pub clock: Arc<TestClock>,
+    /// Stands still until it is moved.
+    pub time: Time,
 }
 
 impl Server {
@@ -57,10 +42,16 @@ impl Server {
 
     pub fn start_at(location: Location) -> Self {
         let store = Store::open(&Options { location }).unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
+        let time = Time::virtual_at(Timestamp(NOW));
         let (lines, receiver) = mpsc::channel(256);
-        let logs = Logs::start(store, Arc::clone(&clock) as Arc<dyn Clock>, receiver);
-        Self { logs, lines, clock }
+        let logs = Logs::start(store, time.clone(), receiver);
+        Self { logs, lines, time }
+    }
+
+    /// Moves the clock on, through whatever becomes due.
+    pub async fn advance(&self, span_ms: i64) {
+        let span = Duration::from_millis(span_ms.unsigned_abs());
+        self.time.advance(span, Duration::from_secs(10)).await.unwrap();
     }
 
     /// A server with a group `g` and a stream `s`.

@@ -28,7 +28,7 @@ async fn a_stream_is_created_once_and_described_with_its_times() {
         (empty.first_event_timestamp, empty.last_event_timestamp, empty.last_ingestion_time),
         (None, None, None)
     );
-    server.clock.advance(500);
+    server.advance(500).await;
     server.put("s", &[(NOW - 20, "a"), (NOW - 10, "b")]).await.unwrap();
     server.put("s", &[(NOW - 15, "late")]).await.unwrap();
     let stream = describe(&server, DescribeLogStreamsRequest::default()).await.log_streams.unwrap().remove(0);
