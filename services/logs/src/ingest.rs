@@ -34,6 +34,9 @@ const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Attempts once the server stops: a disk that stays full must not keep it for ever.
 const ATTEMPTS_AT_THE_END: u32 = 6;
+/// Attempts while the disk is full, for the first batch that meets it; later ones have one each. Lines that wait longer
+/// fill the queue, and functions that print would wait for a disk.
+const ATTEMPTS_ON_A_FULL_DISK: u32 = 5;
 
 /// Starts the task. What it gives back is closed when the task has ended.
 pub fn spawn(
@@ -45,7 +48,7 @@ pub fn spawn(
     lines: mpsc::Receiver<LogLine>,
 ) -> watch::Receiver<()> {
     let (alive, ended) = watch::channel(());
-    let mut ingest = Ingest { store, time, bell, discard, finish, lines };
+    let mut ingest = Ingest { store, time, bell, discard, finish, lines, dropped: 0 };
     tokio::spawn(async move {
         ingest.run().await;
         // In this order: who waits for the end may want to open the store again.
@@ -62,6 +65,8 @@ struct Ingest {
     discard: Arc<Notify>,
     finish: Arc<Notify>,
     lines: mpsc::Receiver<LogLine>,
+    /// Lines that were thrown away since the disk was found full.
+    dropped: usize,
 }
 
 impl Ingest {
@@ -113,14 +118,18 @@ impl Ingest {
         batch
     }
 
-    async fn store_batch(&self, batch: Arc<[LogLine]>) {
+    async fn store_batch(&mut self, batch: Arc<[LogLine]>) {
         let mut pause = RETRY_MIN;
-        let mut attempts_at_the_end = 0;
+        let (mut attempts_at_the_end, mut attempts_on_a_full_disk) = (0, 0);
         loop {
             let error = match self.write(Arc::clone(&batch)).await {
-                Ok(()) => return,
+                Ok(()) => return self.stored(),
                 Err(error) => error,
             };
+            attempts_on_a_full_disk += u32::from(matches!(error, store::Error::Full(_)));
+            if attempts_on_a_full_disk >= if self.dropped > 0 { 1 } else { ATTEMPTS_ON_A_FULL_DISK } {
+                return self.drop_lines(batch.len());
+            }
             if is_about_the_batch(&error) && batch.len() > 1 {
                 tracing::error!(%error, lines = batch.len(), "log lines are stored one by one, to find the one that fails");
                 return self.store_each(&batch).await;
@@ -138,7 +147,21 @@ impl Ingest {
         }
     }
 
-    async fn store_each(&self, batch: &[LogLine]) {
+    fn stored(&mut self) {
+        if self.dropped > 0 {
+            tracing::warn!(dropped = self.dropped, "there is room again: log lines are stored");
+            self.dropped = 0;
+        }
+    }
+
+    fn drop_lines(&mut self, lines: usize) {
+        if self.dropped == 0 {
+            tracing::warn!("the disk that holds the data is full: log lines are dropped until there is room");
+        }
+        self.dropped += lines;
+    }
+
+    async fn store_each(&mut self, batch: &[LogLine]) {
         for line in batch {
             Box::pin(self.store_batch([line.clone()].into())).await;
         }
