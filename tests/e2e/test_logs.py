@@ -237,3 +237,26 @@ def test_a_flood_of_lines_arrives_whole(server):
 def test_what_is_not_there_yet_is_refused_by_name(logs):
     code, message = refused(logs.start_query, logGroupName="g", startTime=0, endTime=1, queryString="fields @message")
     assert code == "NotImplemented" and "StartQuery" in message
+
+
+def test_the_oldest_events_make_room_for_new_ones(start):
+    """`--log-storage`: a function that prints for ever does not fill the disk."""
+    server = start("--log-storage", "1")
+    source = "def handler(event, context):\n    for n in range(1_000): print(event['batch'], n, 'x' * 1_000)"
+    name, logs = server.python(source, Timeout=60), server.client("logs")
+    for batch in range(4):
+        server.invoke(name, {"batch": batch})
+
+    def stored():
+        [group] = logs.describe_log_groups()["logGroups"]
+        return group["storedBytes"]
+
+    def batches():
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}", filterPattern=f'"{"x" * 1_000}"')
+        return [tuple(map(int, event["message"].split()[:2])) for page in pages for event in page["events"]]
+
+    eventually(lambda: stored() <= 1 << 20 and (3, 999) in batches(), what="the last event in a megabyte of log")
+    found = batches()
+    assert found == [(batch, n) for batch in range(4) for n in range(1_000)][-len(found):]
+    assert 500 < len(found) < 1_010
+    eventually(lambda: "log storage is full: the oldest log events are removed" in server.printed(), what="a warning")

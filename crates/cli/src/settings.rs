@@ -99,6 +99,10 @@ pub struct Settings {
     #[arg(long, env = "HEARTH_IDLE_AGE", value_name = "SECONDS")]
     pub idle_age: Option<u64>,
 
+    /// What log groups may hold together, in MiB, before the oldest events go; 0 for no bound
+    #[arg(long, env = "HEARTH_LOG_STORAGE", value_name = "MIB")]
+    pub log_storage: Option<u64>,
+
     /// Where things that can be made again are kept: SDKs for the runtimes, what detection found
     #[arg(long, env = "HEARTH_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
@@ -213,6 +217,7 @@ impl Settings {
             rate_limits: self.rate_limits.or(lower.rate_limits),
             idle_memory: self.idle_memory.or(lower.idle_memory),
             idle_age: self.idle_age.or(lower.idle_age),
+            log_storage: self.log_storage.or(lower.log_storage),
             cache_dir: self.cache_dir.or(lower.cache_dir),
             root_access_key_id: self.root_access_key_id.or(lower.root_access_key_id),
             root_secret_access_key: self.root_secret_access_key.or(lower.root_secret_access_key),
@@ -272,6 +277,10 @@ impl Settings {
             },
             idle_memory_mib: self.idle_memory.unwrap_or_else(default_idle_memory_mib),
             idle_age: self.idle_age.map_or(Config::IDLE_AGE_DEFAULT, Duration::from_secs),
+            log_storage_bytes: match self.log_storage.unwrap_or(LOG_STORAGE_MIB) {
+                0 => None,
+                mib => Some(mib.saturating_mul(1 << 20)),
+            },
             listen,
             data,
         };
@@ -331,6 +340,9 @@ fn signing_profiles(settings: &[String]) -> anyhow::Result<lambda::SigningProfil
     };
     settings.iter().map(understand).collect()
 }
+
+/// What log groups may hold together, in MiB: AWS has no bound, but a laptop's disk has.
+const LOG_STORAGE_MIB: u64 = 2048;
 
 /// A wildcard address cannot stand in a URL; the loopback address can, as seen from this machine.
 fn default_hostname(listen: SocketAddr) -> String {

@@ -50,6 +50,9 @@ pub struct Config {
     pub idle_memory_mib: u64,
     /// How long an environment may stay idle.
     pub idle_age: Duration,
+    /// What log groups may hold together, in bytes, before the oldest events go; as much as the disk has room for if
+    /// it does not say.
+    pub log_storage_bytes: Option<u64>,
 }
 
 /// Where the data is.
@@ -180,6 +183,7 @@ pub(crate) mod tests {
             rate_limits: RateLimits::None,
             idle_memory_mib: 1024,
             idle_age: Config::IDLE_AGE_DEFAULT,
+            log_storage_bytes: None,
         }
     }
 

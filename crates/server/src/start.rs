@@ -162,7 +162,7 @@ impl Server {
             Auth::Required(_) => Iam::enforcing(store.clone(), Arc::clone(&clock)),
         };
         let (lines, received) = mpsc::channel(LOG_LINES_QUEUED_MAX);
-        let logs = Logs::start(store.clone(), time.clone(), received);
+        let logs = Logs::start(store.clone(), time.clone(), config.log_storage_bytes, received);
         let sqs = Sqs::start(sqs::Options {
             store: store.clone(),
             time: time.clone(),

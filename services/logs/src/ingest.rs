@@ -169,8 +169,11 @@ impl Ingest {
 
     async fn write(&self, batch: Arc<[LogLine]>) -> Result<(), store::Error> {
         let now = self.time.now();
+        let sizes = batch.iter().map(|line| line.message.len() + LINE_BREAK.len() + EVENT_OVERHEAD_BYTES);
+        let bytes = sizes.sum::<usize>() as u64;
         let first_expiry = self.store.write_in(Domain::Logs, move |tx| write_lines(tx, &batch, now)).await?;
         self.bell.expects(first_expiry);
+        self.bell.stored(bytes);
         Ok(())
     }
 }

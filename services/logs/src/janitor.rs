@@ -20,6 +20,8 @@ use crate::record::{
 pub const SLICE_ROWS: usize = 2_000;
 /// Expired events are no longer shown at once; they are removed when this much time of them can go together.
 const EXPIRY_GRAIN_MS: i64 = 10 * 60 * 1000;
+/// Events of two groups that are closer than this are of one age when room is made.
+const AGE_GRAIN_MS: i64 = 60 * 1000;
 /// After the store failed.
 const RETRY: Duration = Duration::from_secs(5);
 /// No event expires.
@@ -31,6 +33,8 @@ pub struct Bell {
     rings: watch::Sender<Ring>,
     /// When the first event expires, as far as the janitor knows, in milliseconds.
     alarm: Arc<AtomicI64>,
+    /// Bytes that may still be stored before the janitor must make room.
+    room: Arc<AtomicI64>,
 }
 
 /// What the bell says.
@@ -46,7 +50,7 @@ impl Bell {
     /// A bell, and what hears it.
     pub fn new() -> (Self, watch::Receiver<Ring>) {
         let (rings, heard) = watch::channel(Ring::Look);
-        (Self { rings, alarm: Arc::new(AtomicI64::new(NEVER)) }, heard)
+        (Self { rings, alarm: Arc::new(AtomicI64::new(NEVER)), room: Arc::default() }, heard)
     }
 
     /// Something was deleted, or a retention changed.
@@ -57,6 +61,14 @@ impl Bell {
     /// Something was stored that expires at this moment.
     pub fn expects(&self, expiry: Option<Timestamp>) {
         if expiry.is_some_and(|expiry| expiry.0 < self.alarm.load(Ordering::SeqCst)) {
+            self.ring();
+        }
+    }
+
+    /// So many bytes were stored.
+    pub fn stored(&self, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        if self.room.fetch_sub(bytes, Ordering::SeqCst) <= bytes {
             self.ring();
         }
     }
@@ -74,11 +86,17 @@ impl Bell {
 }
 
 /// Starts the task. What it gives back is closed when the task has ended.
-pub fn spawn(store: Store, time: Time, bell: Bell, rings: watch::Receiver<Ring>) -> watch::Receiver<()> {
+pub fn spawn(
+    store: Store,
+    time: Time,
+    quota_bytes: Option<u64>,
+    bell: Bell,
+    rings: watch::Receiver<Ring>,
+) -> watch::Receiver<()> {
     let (alive, ended) = watch::channel(());
-    // Only the alarm is kept: a bell of its own would keep the janitor from seeing that everyone else has gone.
-    let alarm = Arc::clone(&bell.alarm);
-    let mut janitor = Janitor { store, time, alarm, rings };
+    // Not the whole bell: one of its own would keep the janitor from seeing that everyone else has gone.
+    let Bell { alarm, room, .. } = bell;
+    let mut janitor = Janitor { store, time, quota_bytes, alarm, room, rings };
     tokio::spawn(async move {
         janitor.run().await;
         // In this order: who waits for the end may want to open the store again.
@@ -91,7 +109,10 @@ pub fn spawn(store: Store, time: Time, bell: Bell, rings: watch::Receiver<Ring>)
 struct Janitor {
     store: Store,
     time: Time,
+    /// How much log groups may hold, of all accounts.
+    quota_bytes: Option<u64>,
     alarm: Arc<AtomicI64>,
+    room: Arc<AtomicI64>,
     rings: watch::Receiver<Ring>,
 }
 
@@ -165,6 +186,7 @@ impl Janitor {
             }
         }
         self.alarm.store(alarm, Ordering::SeqCst);
+        self.make_room().await?;
         Ok(end_of_grain(alarm))
     }
 
@@ -174,6 +196,57 @@ impl Janitor {
     ) -> Result<(), store::Error> {
         while self.store.write_in(Domain::Logs, slice.clone()).await? && !self.is_stopped() {}
         Ok(())
+    }
+
+    /// Removes the oldest events, if there are more than the quota lets there be.
+    async fn make_room(&self) -> Result<(), store::Error> {
+        let Some(quota) = self.quota_bytes else {
+            self.room.store(i64::MAX, Ordering::SeqCst);
+            return Ok(());
+        };
+        // From here on every writer rings, until it is known how much room there is: nothing falls between.
+        self.room.store(0, Ordering::SeqCst);
+        let stored = self.stored_bytes()?;
+        let mut left = stored;
+        // Some more than need be, so that it is not done for each line.
+        let wanted = quota - quota / 10;
+        while stored > quota && left > wanted && !self.is_stopped() {
+            let Some((group, until)) = self.oldest()? else { break };
+            let excess = left - wanted;
+            let slice = move |tx: &mut Tx<'_>| remove_before(tx, group, until, excess);
+            let (_, bytes) = self.store.write_in(Domain::Logs, slice).await?;
+            left = left.saturating_sub(bytes);
+        }
+        if left < stored {
+            tracing::warn!(
+                removed_bytes = stored - left,
+                quota_bytes = quota,
+                "log storage is full: the oldest log events are removed"
+            );
+        }
+        let room = i64::try_from(quota.saturating_sub(left)).unwrap_or(i64::MAX);
+        self.room.store(room, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn stored_bytes(&self) -> Result<u64, store::Error> {
+        let groups = self.store.read(|snapshot| snapshot.scan(&GROUP_BYTES, &Scan::all()))?;
+        Ok(groups.iter().map(|(_, bytes)| bytes).sum())
+    }
+
+    /// The group with the oldest event, and the moment before which its events go before others' do.
+    fn oldest(&self) -> Result<Option<(u64, Timestamp)>, store::Error> {
+        let groups = self.store.read(|snapshot| snapshot.keys(&GROUP_BYTES, &Scan::all()))?;
+        let mut oldest: Option<(u64, Timestamp)> = None;
+        let mut next = i64::MAX;
+        for group in groups {
+            let Some(first) = self.first_event(group)? else { continue };
+            match oldest {
+                Some((_, other)) if other <= first => next = next.min(first.0),
+                _ => next = next.min(oldest.replace((group, first)).map_or(i64::MAX, |(_, other)| other.0)),
+            }
+        }
+        Ok(oldest.map(|(group, _)| (group, Timestamp(next.saturating_add(AGE_GRAIN_MS)))))
     }
 
     fn next_trash(&self) -> Result<Option<(u64, u64)>, store::Error> {
@@ -241,17 +314,31 @@ fn remove_stream_slice(tx: &mut Tx<'_>, group: u64, stream: u64) -> Result<bool,
 /// Removes some of a group's expired events, by the retention that it has now. Tells whether there is more.
 fn remove_expired_slice(tx: &mut Tx<'_>, key: &GroupKey, now: Timestamp) -> Result<bool, store::Error> {
     let Some(record) = tx.get(&GROUPS, key)? else { return Ok(false) };
-    let group = record.id;
-    let range = Scan::prefix((group,)).below((group, record.cutoff(now))).limit(SLICE_ROWS);
-    let expired = tx.scan(&EVENTS, &range)?;
-    let mut bytes = 0;
-    for (key, event) in &expired {
-        bytes += event.size() as u64;
+    let (rows, _) = remove_before(tx, record.id, record.cutoff(now), u64::MAX)?;
+    Ok(rows == SLICE_ROWS)
+}
+
+/// Removes some of a group's events from before a moment, until so many bytes are gone. Tells how many events and bytes.
+fn remove_before(
+    tx: &mut Tx<'_>,
+    group: u64,
+    moment: Timestamp,
+    enough: u64,
+) -> Result<(usize, u64), store::Error> {
+    let keys = tx.keys(&EVENTS, &Scan::prefix((group,)).below((group, moment)).limit(SLICE_ROWS))?;
+    let (mut rows, mut bytes) = (0, 0);
+    for key in &keys {
+        let Some(event) = tx.get(&EVENTS, key)? else { continue };
         tx.delete(&EVENTS, key)?;
         tx.delete(&STREAM_EVENTS, (group, event.stream(), key.1, key.2))?;
+        bytes += event.size() as u64;
+        rows += 1;
+        if bytes >= enough {
+            break;
+        }
     }
     subtract(tx, group, bytes)?;
-    Ok(expired.len() == SLICE_ROWS)
+    Ok((rows, bytes))
 }
 
 fn subtract(tx: &mut Tx<'_>, group: u64, bytes: u64) -> Result<(), store::Error> {

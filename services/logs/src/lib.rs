@@ -77,11 +77,12 @@ impl std::ops::Deref for Logs {
 }
 
 impl Logs {
-    /// Starts to write the lines that functions print, and to remove what expires or was deleted. Needs a runtime.
-    pub fn start(store: Store, time: Time, lines: mpsc::Receiver<LogLine>) -> Self {
+    /// Starts to write the lines that functions print, and to remove what expires, was deleted, or is the oldest of more
+    /// than `quota_bytes` (as `storedBytes` counts them, of all groups). Needs a runtime.
+    pub fn start(store: Store, time: Time, quota_bytes: Option<u64>, lines: mpsc::Receiver<LogLine>) -> Self {
         let (discard, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (bell, rings) = Bell::new();
-        let janitor = janitor::spawn(store.clone(), time.clone(), bell.clone(), rings);
+        let janitor = janitor::spawn(store.clone(), time.clone(), quota_bytes, bell.clone(), rings);
         let ingest = ingest::spawn(
             store.clone(),
             time.clone(),

@@ -29,6 +29,7 @@ pub async fn put(logs: Logs, cx: Context, input: PutLogEventsRequest) -> Result<
         .entity
         .as_ref()
         .map(|_| RejectedEntityInfo { error_type: EntityRejectionErrorType::UnsupportedLogGroupType });
+    let bytes = sizes(&input.log_events).sum::<usize>() as u64;
     let now = logs.now();
     let (response, expiry) = logs
         .write(move |tx| {
@@ -53,6 +54,7 @@ pub async fn put(logs: Logs, cx: Context, input: PutLogEventsRequest) -> Result<
         })
         .await?;
     logs.bell.expects(expiry);
+    logs.bell.stored(bytes);
     Ok(response)
 }
 
@@ -63,13 +65,12 @@ pub fn sequence_token(number: u64) -> String {
 
 /// What makes the whole batch wrong, whatever group it is for. The number of events is the model's to limit.
 fn check_batch(events: &[InputLogEvent]) -> Result<(), Error> {
-    let sizes = events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES);
-    if let Some(size) = sizes.clone().find(|size| *size > EVENT_BYTES_MAX) {
+    if let Some(size) = sizes(events).find(|size| *size > EVENT_BYTES_MAX) {
         return Err(invalid_parameter(format!(
             "Log event too large: {size} bytes exceeds limit of {EVENT_BYTES_MAX}"
         )));
     }
-    let size: usize = sizes.sum();
+    let size: usize = sizes(events).sum();
     if size > BATCH_BYTES_MAX {
         return Err(invalid_parameter(format!(
             "Upload too large: {size} bytes exceeds limit of {BATCH_BYTES_MAX}"
@@ -81,6 +82,11 @@ fn check_batch(events: &[InputLogEvent]) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// What CloudWatch Logs counts for each.
+fn sizes(events: &[InputLogEvent]) -> impl Iterator<Item = usize> {
+    events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES)
 }
 
 fn check_span(events: &[InputLogEvent]) -> Result<(), Error> {

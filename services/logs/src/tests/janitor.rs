@@ -116,6 +116,46 @@ async fn events_of_a_group_that_keeps_them_are_never_removed() {
 }
 
 #[tokio::test]
+async fn the_oldest_events_of_all_groups_make_room_for_new_ones() {
+    // Each event is of a hundred bytes, so that ten have room and nine are left.
+    let server = Server::start_with(Location::Ephemeral, Some(1_000));
+    let message = "x".repeat(73);
+    for n in 0..5 {
+        server.print("quiet", "s", NOW + n * HOUR, &message).await;
+        server.print("loud", "s", NOW + n * HOUR + HOUR / 2, &message).await;
+    }
+    server.until_rows(&EVENTS, 10).await;
+    server.print("loud", "s", NOW + 5 * HOUR, &message).await;
+    server.until_rows(&EVENTS, 9).await;
+    assert_eq!(server.rows(&STREAM_EVENTS), 9);
+    for (group, first) in [("quiet", NOW + HOUR), ("loud", NOW + 3 * HOUR / 2)] {
+        let events = server.filter(in_group(group)).await.unwrap().events.unwrap();
+        assert_eq!(events[0].timestamp, Some(first), "{group}");
+    }
+    // A request makes room likewise.
+    server.create_group("g").await.unwrap();
+    server.create_stream("g", "s").await.unwrap();
+    let events = [(NOW, message.as_str()), (NOW, message.as_str()), (NOW, message.as_str())];
+    server.put("s", &events).await.unwrap();
+    server.until_rows(&EVENTS, 9).await;
+    assert_eq!(server.filter(in_group("g")).await.unwrap().events.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_stored_already_counts_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let location = Location::Directory(directory.path().join("data"));
+    let server = Server::start_at(location.clone());
+    fill(&server, "g", 100).await;
+    server.stop().await;
+    // `message`, a line break and the overhead: 34 bytes.
+    let server = Server::start_with(location, Some(340));
+    server.until_rows(&EVENTS, 9).await;
+    assert_eq!(stored_bytes(&server).await, Some(9 * 34));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_bell_rings_only_for_what_expires_before_the_alarm() {
     let (bell, mut rings) = Bell::new();
     bell.set_alarm(Some(Timestamp(1_000)));

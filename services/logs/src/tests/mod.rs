@@ -41,10 +41,14 @@ impl Server {
     }
 
     pub fn start_at(location: Location) -> Self {
+        Self::start_with(location, None)
+    }
+
+    pub fn start_with(location: Location, quota_bytes: Option<u64>) -> Self {
         let store = Store::open(&Options { location }).unwrap();
         let time = Time::virtual_at(Timestamp(NOW));
         let (lines, receiver) = mpsc::channel(256);
-        let logs = Logs::start(store, time.clone(), receiver);
+        let logs = Logs::start(store, time.clone(), quota_bytes, receiver);
         Self { logs, lines, time }
     }
 
