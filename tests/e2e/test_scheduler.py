@@ -85,7 +85,7 @@ def test_a_groups_life(scheduler, role):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"ScheduleExpression": "rate(1 minutes)"}, "Invalid Schedule Expression rate(1 minutes)."),
+        ({"ScheduleExpression": "rate(0 minutes)"}, "Invalid Schedule Expression rate(0 minutes)."),
         ({"ScheduleExpressionTimezone": "Nowhere/Here"}, "Invalid ScheduleExpressionTimezone."),
         ({"FlexibleTimeWindow": {"Mode": "FLEXIBLE"}}, "MaximumWindowInMinutes is required when FlexibleTimeWindow is FLEXIBLE."),
         ({"StartDate": 4102444800, "EndDate": 4102444700}, "The StartDate you specify must come before the EndDate."),
@@ -97,6 +97,48 @@ def test_a_schedule_that_may_not_be(scheduler, role, change, message):
     settings = {"Name": name(), "ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": OFF, "Target": target, **change}
     code, said = code_of(scheduler.create_schedule, **settings)
     assert code == "ValidationException" and said.startswith(message), said
+
+
+def test_a_unit_need_not_agree_with_its_number(scheduler, role):
+    """Terraform's own example says `rate(1 hours)`; EventBridge's rules refuse it, Scheduler does not."""
+    made, target = name(), {"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:q", "RoleArn": role}
+    scheduler.create_schedule(Name=made, ScheduleExpression="rate(1 hours)", FlexibleTimeWindow=OFF, Target=target)
+    assert scheduler.get_schedule(Name=made)["ScheduleExpression"] == "rate(1 hours)"
+
+
+def test_a_role_that_scheduler_may_not_assume_is_refused(virtual, scheduler, role):
+    trust = json.dumps({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    })
+    lambdas = virtual.client("iam").create_role(RoleName=name("role"), AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    settings = {"Name": name(), "ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": OFF}
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+    said = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+    for wrong in (lambdas, f"arn:aws:iam::{ACCOUNT}:role/nobody"):
+        refused = code_of(scheduler.create_schedule, **settings, Target={"Arn": queue, "RoleArn": wrong})
+        assert refused == ("ValidationException", said)
+    scheduler.create_schedule(**settings, Target={"Arn": queue, "RoleArn": role})
+    refused = code_of(scheduler.update_schedule, **settings, Target={"Arn": queue, "RoleArn": lambdas})
+    assert refused == ("ValidationException", said)
+    assert scheduler.get_schedule(Name=settings["Name"])["Target"]["RoleArn"] == role
+
+
+def test_a_token_stands_for_one_request(scheduler, role):
+    target = {"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:q", "RoleArn": role}
+    settings = {"Name": name(), "FlexibleTimeWindow": OFF, "Target": target, "ClientToken": name("token")}
+    arn = scheduler.create_schedule(**settings, ScheduleExpression="rate(1 day)")["ScheduleArn"]
+    assert scheduler.create_schedule(**settings, ScheduleExpression="rate(1 day)")["ScheduleArn"] == arn
+    assert code_of(scheduler.create_schedule, **settings, ScheduleExpression="rate(2 days)")[0] == "ConflictException"
+    assert scheduler.get_schedule(Name=settings["Name"])["ScheduleExpression"] == "rate(1 day)"
+
+
+def test_what_only_reads_is_no_target(scheduler, role):
+    target = {"Arn": "arn:aws:scheduler:::aws-sdk:sqs:receiveMessage", "RoleArn": role, "Input": "{}"}
+    refused = code_of(
+        scheduler.create_schedule, Name=name(), ScheduleExpression="rate(1 day)", FlexibleTimeWindow=OFF, Target=target
+    )
+    assert refused == ("ValidationException", "The action receiveMessage of sqs is read-only and can be no target.")
 
 
 def test_a_rate_begins_at_once_and_an_end_ends_it(virtual, scheduler, role):

@@ -15,6 +15,7 @@ use domain::Timestamp;
 
 pub use cron::Cron;
 pub use rate::Rate;
+use rate::Units;
 
 /// A time zone by its IANA name.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +54,22 @@ impl Invalid {
 }
 
 impl Schedule {
-    /// Reads `rate(5 minutes)`, `cron(0 12 * * ? *)` or `at(2026-11-20T13:00:00)`.
+    /// Reads `rate(5 minutes)`, `cron(0 12 * * ? *)` or `at(2026-11-20T13:00:00)` as EventBridge's rules do.
+    /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html>
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        Self::parse_with(text, Units::Agree)
+    }
+
+    /// The same as EventBridge Scheduler does: it takes `rate(1 hours)` and `rate(5 hour)`, too, and its own guide and
+    /// Terraform's use them.
+    pub fn parse_for_scheduler(text: &str) -> Result<Self, Invalid> {
+        Self::parse_with(text, Units::Either)
+    }
+
+    fn parse_with(text: &str, units: Units) -> Result<Self, Invalid> {
         let inner = |name: &str| text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')');
         if let Some(rate) = inner("rate") {
-            return Rate::parse(rate).map(Self::Rate);
+            return Rate::parse(rate, units).map(Self::Rate);
         }
         if let Some(cron) = inner("cron") {
             return Cron::parse(cron).map(Self::Cron);

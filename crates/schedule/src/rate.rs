@@ -13,8 +13,17 @@ pub struct Rate {
     pub every: Duration,
 }
 
+/// Whether the unit of a rate must be singular for one and plural for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Units {
+    /// `1 minute`, `2 minutes`: the other way round is refused.
+    Agree,
+    /// Either form for any value.
+    Either,
+}
+
 impl Rate {
-    pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
+    pub(crate) fn parse(text: &str, units: Units) -> Result<Self, Invalid> {
         let mut words = text.split(' ');
         let (Some(value), Some(unit), None) = (words.next(), words.next(), words.next()) else {
             return Err(Invalid::new("a rate is a number and a unit"));
@@ -25,20 +34,18 @@ impl Rate {
             .ok()
             .filter(|value| digits && *value > 0)
             .ok_or_else(|| Invalid::new("a rate's value is a positive whole number"))?;
-        // One minute, but two minutes: the other way round is refused.
-        let seconds = match (unit, value) {
-            ("minute", 1) => 60,
-            ("hour", 1) => 3_600,
-            ("day", 1) => 86_400,
-            ("minutes", 2..) => 60,
-            ("hours", 2..) => 3_600,
-            ("days", 2..) => 86_400,
+        let (singular, is_plural) = unit.strip_suffix('s').map_or((unit, false), |singular| (singular, true));
+        let seconds = match singular {
+            "minute" => 60,
+            "hour" => 3_600,
+            "day" => 86_400,
             _ => {
-                return Err(Invalid::new(
-                    "a rate's unit is minute, minutes, hour, hours, day or days, to fit its value",
-                ));
+                return Err(Invalid::new("a rate's unit is minute, minutes, hour, hours, day or days"));
             }
         };
+        if units == Units::Agree && is_plural != (value > 1) {
+            return Err(Invalid::new("a rate's unit is singular for 1 and plural for more"));
+        }
         let every = value.checked_mul(seconds).filter(|seconds| *seconds <= SECONDS_MAX);
         Ok(Self {
             every: Duration::from_secs(

@@ -157,3 +157,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn scheduler_takes_units_that_do_not_agree_with_their_value() {
+    for (loose, strict) in [
+        ("rate(1 hours)", "rate(1 hour)"),
+        ("rate(5 minute)", "rate(5 minutes)"),
+        ("rate(1 days)", "rate(1 day)"),
+    ] {
+        assert!(Schedule::parse(loose).is_err(), "{loose}");
+        assert_eq!(Schedule::parse_for_scheduler(loose), Schedule::parse(strict), "{loose}");
+    }
+    for wrong in ["rate(0 hours)", "rate(1 hourss)", "rate(1 s)", "rate(1 seconds)", "rate(1)"] {
+        assert!(Schedule::parse_for_scheduler(wrong).is_err(), "{wrong}");
+    }
+}

@@ -252,7 +252,12 @@ impl Server {
         .context("make the directory of objects")?;
         let _ = s3_cell.set(s3.clone());
         targets::buckets::register(&deliveries, &s3, &role_may);
-        let scheduler = Scheduler::start(store.clone(), time.clone(), deliveries.clone())?;
+        let scheduler = Scheduler::start(
+            store.clone(),
+            time.clone(),
+            deliveries.clone(),
+            scheduler_may_assume(&iam, config.roles),
+        )?;
         let called = [
             ("lambda", lambda::service(lambda.clone())),
             ("iam", iam::service(iam.clone())),
@@ -461,7 +466,7 @@ fn check_role(iam: &Iam, policy: RolePolicy) -> lambda::CheckRole {
         if account.as_ref() != Some(&scope.account) {
             return Err("Cross-account pass role is not allowed.".to_owned());
         }
-        if policy == RolePolicy::Any || iam.assumable_by_lambda(arn) {
+        if policy == RolePolicy::Any || iam.assumable_by_service(arn, "lambda.amazonaws.com") {
             return Ok(());
         }
         tracing::warn!(
@@ -469,6 +474,21 @@ fn check_role(iam: &Iam, policy: RolePolicy) -> lambda::CheckRole {
             "refused: no such role, or it does not trust lambda.amazonaws.com (see --roles)"
         );
         Err(CANNOT_BE_ASSUMED.to_owned())
+    })
+}
+
+/// Whether a role trusts Scheduler.
+fn scheduler_may_assume(iam: &Iam, policy: RolePolicy) -> scheduler::MayAssume {
+    let iam = iam.clone();
+    Box::new(move |arn: &str| {
+        let trusts = policy == RolePolicy::Any || iam.assumable_by_service(arn, "scheduler.amazonaws.com");
+        if !trusts {
+            tracing::warn!(
+                role = arn,
+                "refused: no such role, or it does not trust scheduler.amazonaws.com (see --roles)"
+            );
+        }
+        trusts
     })
 }
 

@@ -141,12 +141,12 @@ impl Iam {
         Ok(role.filter(|role| !name_or_arn.starts_with("arn:") || role.arn == name_or_arn))
     }
 
-    /// Whether the role with this ARN exists and its trust policy lets Lambda assume it. Conditions are not looked at:
-    /// what they ask about is known only when a function runs.
-    pub fn assumable_by_lambda(&self, role_arn: &str) -> bool {
-        let lambda = Caller::Service("lambda.amazonaws.com".to_owned());
+    /// Whether the role with this ARN exists and its trust policy lets a service assume it. Conditions are not looked
+    /// at: what they ask about is known only when it is assumed.
+    pub fn assumable_by_service(&self, role_arn: &str, service: &str) -> bool {
+        let service = Caller::Service(service.to_owned());
         let permits =
-            |role: Role| access::permits(&role.trust_policy, &role.arn, &lambda, &policy::Context::open());
+            |role: Role| access::permits(&role.trust_policy, &role.arn, &service, &policy::Context::open());
         // The store's failure is logged where it is turned into an error.
         self.role_with_arn(role_arn).ok().flatten().is_some_and(permits)
     }

@@ -2,6 +2,8 @@ use super::*;
 use crate::shapes::Tag;
 use crate::testing::{TRUST_LAMBDA, check_error, cx, iam};
 
+const LAMBDA: &str = "lambda.amazonaws.com";
+
 fn named(name: &str) -> CreateRoleRequest {
     CreateRoleRequest {
         role_name: name.to_owned(),
@@ -167,7 +169,7 @@ async fn updates_are_seen_by_the_next_get() {
     let input = UpdateAssumeRolePolicyRequest { role_name: name(), policy_document: trust };
     update_assume_role_policy(iam.clone(), cx(), input).await.unwrap();
     assert!(get(&iam, "r").await.unwrap().assume_role_policy_document.unwrap().contains("ec2"));
-    assert!(!iam.assumable_by_lambda("arn:aws:iam::000000000000:role/r"));
+    assert!(!iam.assumable_by_service("arn:aws:iam::000000000000:role/r", LAMBDA));
 }
 
 #[tokio::test]
@@ -208,7 +210,7 @@ async fn a_role_has_no_instance_profiles() {
 async fn lambda_may_assume_a_role_by_its_exact_arn_only() {
     let iam = iam();
     create(&iam, CreateRoleRequest { path: Some("/service-role/".to_owned()), ..named("Basic") }).await;
-    assert!(iam.assumable_by_lambda("arn:aws:iam::000000000000:role/service-role/Basic"));
+    assert!(iam.assumable_by_service("arn:aws:iam::000000000000:role/service-role/Basic", LAMBDA));
     for arn in [
         "arn:aws:iam::000000000000:role/Basic",
         "arn:aws:iam::000000000000:role/service-role/basic",
@@ -216,7 +218,7 @@ async fn lambda_may_assume_a_role_by_its_exact_arn_only() {
         "arn:aws:iam::000000000000:role/gone",
         "",
     ] {
-        assert!(!iam.assumable_by_lambda(arn), "{arn}");
+        assert!(!iam.assumable_by_service(arn, LAMBDA), "{arn}");
     }
 }
 

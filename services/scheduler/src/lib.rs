@@ -39,6 +39,9 @@ pub fn service(scheduler: Scheduler) -> wire::Service {
         .build()
 }
 
+/// Whether Scheduler may assume the role with this ARN.
+pub type MayAssume = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// The service's state. A cheap handle.
 #[derive(Clone)]
 pub struct Scheduler(Arc<Inner>);
@@ -49,6 +52,7 @@ pub struct Inner {
     time: Time,
     deliveries: Deliveries,
     alarms: Alarms<schedules::Name>,
+    may_assume: MayAssume,
 }
 
 impl std::ops::Deref for Scheduler {
@@ -61,9 +65,14 @@ impl std::ops::Deref for Scheduler {
 
 impl Scheduler {
     /// Takes up schedules where a previous run left them.
-    pub fn start(store: Store, time: Time, deliveries: Deliveries) -> Result<Self, store::Error> {
+    pub fn start(
+        store: Store,
+        time: Time,
+        deliveries: Deliveries,
+        may_assume: MayAssume,
+    ) -> Result<Self, store::Error> {
         let alarms = Alarms::new(time.clone());
-        let scheduler = Self(Arc::new(Inner { store, time, deliveries, alarms }));
+        let scheduler = Self(Arc::new(Inner { store, time, deliveries, alarms, may_assume }));
         scheduler.store.read(|snapshot| schedules::set_all(&scheduler, snapshot))?;
         tokio::spawn(schedules::run(scheduler.clone()));
         Ok(scheduler)
@@ -72,6 +81,16 @@ impl Scheduler {
     /// Forgets every schedule: the store was emptied.
     pub fn reset(&self) {
         self.alarms.clear();
+    }
+
+    /// Refuses a role that would fail each time that a schedule is due.
+    fn check_role(&self, arn: &str) -> Result<(), Error> {
+        if (self.may_assume)(arn) {
+            return Ok(());
+        }
+        Err(error::validation(
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
+        ))
     }
 
     fn now(&self) -> Timestamp {

@@ -45,6 +45,14 @@ pub(crate) struct ScheduleRecord {
     pub(crate) fired: Option<Timestamp>,
 }
 
+impl ScheduleRecord {
+    /// Whether both came of the same request, whenever it was sent.
+    pub(crate) fn says_what(&self, other: &Self) -> bool {
+        let Self { created, modified, fired, .. } = *self;
+        *self == Self { created, modified, fired, ..other.clone() }
+    }
+}
+
 /// What a schedule calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TargetRecord {

@@ -27,7 +27,7 @@ pub(super) struct Asked {
 /// Makes a record of it.
 pub(super) fn record(asked: Asked, now: Timestamp) -> Result<ScheduleRecord, Error> {
     let invalid_expression = || validation(format!("Invalid Schedule Expression {}.", asked.expression));
-    let read = Schedule::parse(&asked.expression).map_err(|_| invalid_expression())?;
+    let read = Schedule::parse_for_scheduler(&asked.expression).map_err(|_| invalid_expression())?;
     if let Some(name) = &asked.timezone
         && Zone::find(name).is_none()
     {

@@ -30,6 +30,7 @@ pub(crate) async fn create(
         action: input.action_after_completion,
     };
     let record = check::record(asked, scheduler.now())?;
+    scheduler.check_role(&record.target.role_arn)?;
     let arn = schedule_arn(&cx.scope, &group, &name);
     let key = (cx.scope, group, name);
     let alarm = key.clone();
@@ -37,7 +38,7 @@ pub(crate) async fn create(
         .write(move |tx| {
             groups::expect(tx, &key.0, &key.1)?;
             if let Some(there) = tx.get(&SCHEDULES, key.clone())? {
-                if there.client_token.is_some() && there.client_token == record.client_token {
+                if there.client_token.is_some() && there.says_what(&record) {
                     return Ok(());
                 }
                 return Err(conflict(format!("Schedule {} already exists.", key.2)).into());

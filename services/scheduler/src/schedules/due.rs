@@ -17,7 +17,7 @@ pub(super) struct Due {
 
 /// When a schedule is due next; never, if it has ended.
 pub(super) fn next(record: &ScheduleRecord) -> Option<Due> {
-    let schedule = Schedule::parse(&record.expression).ok()?;
+    let schedule = Schedule::parse_for_scheduler(&record.expression).ok()?;
     let zone = match &record.timezone {
         Some(name) => Zone::find(name)?,
         None => Zone::UTC,

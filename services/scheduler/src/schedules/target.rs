@@ -18,6 +18,36 @@ pub(super) const AGE_SECONDS_DEFAULT: u64 = 86_400;
 /// What the ARNs of universal targets begin with: `arn:aws:scheduler:::aws-sdk:<service>:<action>`.
 const UNIVERSAL: &str = ":scheduler:::aws-sdk:";
 
+/// What read-only actions begin with: nobody would see what they answer.
+/// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html#unsupported-api-actions>
+const READ_ONLY: [&str; 25] = [
+    "get",
+    "describe",
+    "list",
+    "poll",
+    "receive",
+    "search",
+    "scan",
+    "query",
+    "select",
+    "read",
+    "lookup",
+    "discover",
+    "validate",
+    "batchGet",
+    "batchDescribe",
+    "batchRead",
+    "transactGet",
+    "adminGet",
+    "adminList",
+    "testMigration",
+    "retrieve",
+    "testConnection",
+    "translateDocument",
+    "isAuthorized",
+    "invokeModel",
+];
+
 /// Reads a target.
 pub(super) fn read(given: shapes::Target) -> Result<TargetRecord, Error> {
     for (name, is_there) in [
@@ -101,6 +131,11 @@ fn kind(arn: &str) -> Result<Kind, Error> {
     let invalid = || validation(format!("Provided Arn is not in correct format. {arn}"));
     if arn.contains(UNIVERSAL) {
         let (service, action) = universal(arn).ok_or_else(invalid)?;
+        if READ_ONLY.iter().any(|prefix| action.starts_with(prefix)) {
+            return Err(validation(format!(
+                "The action {action} of {service} is read-only and can be no target."
+            )));
+        }
         return match service {
             "lambda" | "sqs" | "sns" | "eventbridge" | "scheduler" | "iam" | "cloudwatchlogs" => {
                 Ok(Kind::Universal)
@@ -217,6 +252,14 @@ mod tests {
                 .message
                 .contains("ec2:stopInstances")
         );
+    }
+
+    #[test]
+    fn what_only_reads_is_no_target() {
+        for action in ["sqs:receiveMessage", "sqs:getQueueUrl", "lambda:listFunctions"] {
+            let refused = kind(&format!("arn:aws:scheduler:::aws-sdk:{action}")).unwrap_err();
+            assert!(refused.message.contains("read-only"), "{action}: {}", refused.message);
+        }
     }
 
     #[test]

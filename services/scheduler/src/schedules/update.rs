@@ -30,6 +30,7 @@ pub(crate) async fn update(
         action: input.action_after_completion,
     };
     let record = check::record(asked, scheduler.now())?;
+    scheduler.check_role(&record.target.role_arn)?;
     let arn = schedule_arn(&cx.scope, &group, &name);
     let key = (cx.scope, group, name);
     let alarm = key.clone();
