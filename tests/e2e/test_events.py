@@ -191,8 +191,10 @@ def test_targets_get_what_they_ask_for(server, events, bus):
         {
             "Arn": template.arn,
             "InputTransformer": {
-                "InputPathsMap": {"who": "$.detail.who", "n": "$.detail.n"},
-                "InputTemplate": '{"text": "<who> has <n>", "who": <who>, "rule": <aws.events.rule-name>}',
+                "InputPathsMap": {"who": "$.detail.who", "n": "$.detail.n", "of": "$.detail.items[*].a", "it": "$.detail.items[0]"},
+                "InputTemplate": (
+                    '{"text": "<who> has <n>", "who": <who>, "rule": <aws.events.rule-name>, "of": <of>, "it": "it is <it>"}'
+                ),
             },
         },
         {"Arn": fifo.arn, "SqsParameters": {"MessageGroupId": "g"}},
@@ -202,6 +204,8 @@ def test_targets_get_what_they_ask_for(server, events, bus):
     assert constant.bodies() == [{"always": "this"}]
     (made,) = template.bodies()
     assert (made["text"], made["who"]) == ('Sam "S" has 7', 'Sam "S"')
+    # An object inside of a text loses its quotes; a wildcard gives all that it meets.
+    assert (made["of"], made["it"]) == ([1], "it is {a:1}")
     (message,) = fifo.receive()
     assert message["Attributes"]["MessageGroupId"] == "g"
 

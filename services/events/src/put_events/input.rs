@@ -24,7 +24,7 @@ pub(super) fn render(input: &Input, event: &Event, rule_arn: &str, rule_name: &s
         Input::Constant(text) => text.clone(),
         // A path that leads nowhere gives null.
         Input::Path(path) => {
-            let found = JsonPath::parse(path).and_then(|path| path.find(&event.value).cloned());
+            let found = JsonPath::parse(path).and_then(|path| path.find(&event.value));
             found.unwrap_or(Value::Null).to_string()
         }
         Input::Template { paths, template } => fill(template, |name| {
@@ -38,7 +38,7 @@ pub(super) fn render(input: &Input, event: &Event, rule_arn: &str, rule_name: &s
                     without_detail
                 }
                 "aws.events.event.json" => event.value.clone(),
-                name => JsonPath::parse(paths.get(name)?)?.find(&event.value).cloned()?,
+                name => JsonPath::parse(paths.get(name)?)?.find(&event.value)?,
             };
             Some(value)
         }),
@@ -105,6 +105,11 @@ fn put_in(filled: &mut String, value: Option<Value>, quoted: bool) {
         Some(value) if quoted => {
             let text = match value {
                 Value::String(text) => text,
+                // EventBridge takes the quotes out of what would end the text.
+                // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+                value if value.is_object() || value.is_array() => {
+                    value.to_string().replace("\\\"", "").replace('"', "")
+                }
                 other => other.to_string(),
             };
             let escaped = json!(text).to_string();
@@ -154,6 +159,11 @@ mod tests {
         );
         assert_eq!(templated(r#""Hello <name>, you are <n>""#, &paths), r#""Hello x \"y\", you are 7""#);
         assert_eq!(templated(r#"{"a": "<gone>", "b": <gone>}"#, &paths), r#"{"a": "", "b": ""}"#);
+        let all = [("detail", "$.detail"), ("every", "$.detail.list[*]")];
+        assert_eq!(
+            templated(r#""It was <detail>, <every>""#, &all),
+            r#""It was {list:[1,2],n:7,name:x y}, [1,2]""#
+        );
         assert_eq!(templated(r#"{"a": "quote \" <n>"}"#, &paths), r#"{"a": "quote \" 7"}"#);
         assert_eq!(
             templated(r#"{"rule": <aws.events.rule-arn>, "d": "1 < 2"}"#, &[]),
