@@ -282,3 +282,10 @@ def test_creation_says_whose_objects_are_and_where_they_are(server, s3):
         elsewhere.create_bucket, Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     ) == (409, "BucketAlreadyOwnedByYou")
     elsewhere.delete_bucket(Bucket=name)
+    # To make one's bucket again is no mistake in us-east-1, but it is still not anywhere else.
+    s3.create_bucket(Bucket=name)
+    s3.create_bucket(Bucket=name)
+    assert error(
+        elsewhere.create_bucket, Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    ) == (409, "BucketAlreadyOwnedByYou")
+    s3.delete_bucket(Bucket=name)

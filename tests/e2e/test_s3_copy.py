@@ -75,6 +75,9 @@ def test_what_no_copy_can_be(s3, buckets):
     assert refusal(s3.copy_object, **asked, CopySourceIfMatch='"x"') == (412, "PreconditionFailed")
     etag = s3.head_object(Bucket=one, Key="large")["ETag"]
     assert refusal(s3.copy_object, **asked, CopySourceIfNoneMatch=etag) == (412, "PreconditionFailed")
+    with pytest.raises(ClientError) as refused:
+        s3.copy_object(**asked, CopySourceIfNoneMatch=etag)
+    assert refused.value.response["Error"]["Condition"] == "x-amz-copy-source-If-None-Match"
     s3.copy_object(**asked, CopySourceIfMatch=etag)
 
 

@@ -56,6 +56,16 @@ def test_a_presigned_url_is_all_that_a_reader_needs(server, bucket, version):
     s3.delete_object(Bucket=bucket, Key="put")
 
 
+@pytest.mark.parametrize(
+    "seconds, said", [(604_801, "must be less than a week (in seconds)"), (-1, "must be non-negative")]
+)
+def test_a_presigned_url_that_s3_would_never_honour_is_refused_here_too(server, bucket, seconds, said):
+    s3 = server.client("s3", signature_version="s3v4")
+    url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b+c/ü"}, ExpiresIn=seconds)
+    status, _, body = http(url)
+    assert status == 400 and b"<Code>AuthorizationQueryParametersError</Code>" in body and said.encode() in body, body
+
+
 def test_a_bucket_can_stand_in_the_host(server, bucket):
     for host in (f"{bucket}.localhost", f"{bucket}.s3.localhost", f"{bucket}.s3.us-east-1.localhost"):
         assert http(f"{server.endpoint}/a%20b%2Bc/%C3%BC", headers={"Host": host})[::2] == (200, b"hello"), host
@@ -75,6 +85,13 @@ def test_a_refusal_says_what_it_is_about(server, bucket):
         f"<HostId>{headers['x-amz-id-2']}</HostId>",
     ):
         assert element in text, text
+    # What is refused before its operation is known has words, too.
+    for refused, code, said in (
+        (http(f"{server.endpoint}/{bucket}/{'k' * 1025}", "PUT", b"x"), "KeyTooLongError", "Your key is too long"),
+        (http(f"{server.endpoint}/xn--bucket"), "InvalidBucketName", "The specified bucket is not valid."),
+        (http(f"{server.endpoint}/{bucket}?lifecycle", "PUT", b"<x/>"), "MalformedXML", "The XML you provided was"),
+    ):
+        assert f"<Code>{code}</Code><Message>{said}" in refused[2].decode(), refused
     with pytest.raises(ClientError) as refused:
         server.client("s3").get_object(Bucket="no-such-bucket-here", Key="k")
     assert refused.value.response["Error"]["BucketName"] == "no-such-bucket-here"

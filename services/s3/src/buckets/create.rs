@@ -46,8 +46,14 @@ pub(crate) async fn create(
     let location = format!("/{}", input.bucket);
     s3.write(move |tx| {
         match tx.get(&BUCKETS, bucket.name.as_str())? {
-            // What S3 in us-east-1 has always done; other regions refuse.
-            Some(found) if found.owner == bucket.owner && found.region.as_str() == FIRST_REGION => Ok(()),
+            // What S3 in us-east-1 has always done of a bucket there; other regions refuse.
+            Some(found)
+                if found.owner == bucket.owner
+                    && found.region == bucket.region
+                    && found.region.as_str() == FIRST_REGION =>
+            {
+                Ok(())
+            }
             Some(found) if found.owner == bucket.owner => Err(refuse(
                 S3ErrorCode::BucketAlreadyOwnedByYou,
                 "Your previous request to create the named bucket succeeded and you already own it.",

@@ -11,6 +11,16 @@ use crate::error::{self, DETAIL, Refusal};
 
 const END: &[u8] = b"</Error>";
 
+/// S3's words for what `s3s` refuses with a code alone, before a handler sees the request.
+const UNSAID: [(&str, &str); 3] = [
+    ("KeyTooLongError", "Your key is too long"),
+    ("InvalidBucketName", "The specified bucket is not valid."),
+    (
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+];
+
 /// A refusal that comes before `s3s` has the request.
 pub(super) async fn of(refusal: Refusal, resource: &str, request_id: Uuid) -> Response<Body> {
     match s3s::S3Error::from(refusal).to_http_response() {
@@ -34,6 +44,11 @@ pub(super) async fn complete(
     let body = body.to_bytes();
     let Some(start) = body.strip_suffix(END) else { return Response::from_parts(parts, full(body)) };
     let mut document = BytesMut::from(start);
+    if let Some((_, message)) = UNSAID.iter().find(|(code, _)| {
+        start.strip_suffix(b"</Code>").is_some_and(|said| said.ends_with(format!("<Code>{code}").as_bytes()))
+    }) {
+        document.extend_from_slice(format!("<Message>{message}</Message>").as_bytes());
+    }
     for detail in parts.headers.get_all(DETAIL) {
         document.extend_from_slice(detail.as_bytes());
     }

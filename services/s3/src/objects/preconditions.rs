@@ -70,8 +70,8 @@ pub(crate) struct Conditions<'c> {
 /// What a condition makes of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unmet {
-    /// The reader has it already.
-    NotModified,
+    /// The reader has it already; by this condition.
+    NotModified(&'static str),
     /// It is not what the reader means; by this condition.
     Failed(&'static str),
 }
@@ -91,8 +91,10 @@ impl Conditions<'_> {
             _ => {}
         }
         match (self.if_none_match, self.if_modified_since) {
-            (Some(condition), _) if matches(condition) => Some(Unmet::NotModified),
-            (None, Some(since)) if modified_seconds <= seconds(since) => Some(Unmet::NotModified),
+            (Some(condition), _) if matches(condition) => Some(Unmet::NotModified("If-None-Match")),
+            (None, Some(since)) if modified_seconds <= seconds(since) => {
+                Some(Unmet::NotModified("If-Modified-Since"))
+            }
             _ => None,
         }
     }
@@ -107,7 +109,7 @@ pub(crate) fn check_read(
     match conditions.unmet(&object.etag, version.modified.epoch_ms().div_euclid(1000)) {
         None => Ok(()),
         Some(Unmet::Failed(condition)) => Err(failed(condition)),
-        Some(Unmet::NotModified) => {
+        Some(Unmet::NotModified(_)) => {
             let mut modified = Vec::new();
             let written = stamp(version.modified).format(TimestampFormat::HttpDate, &mut modified);
             let refusal = refuse(S3ErrorCode::NotModified, "Not Modified");
@@ -159,10 +161,16 @@ mod tests {
             Some(Unmet::Failed("If-Unmodified-Since")),
         );
         check(Conditions { if_match: Some(&same), if_unmodified_since: Some(&before), ..none }, None);
-        check(Conditions { if_none_match: Some(&same), ..none }, Some(Unmet::NotModified));
+        check(Conditions { if_none_match: Some(&same), ..none }, Some(Unmet::NotModified("If-None-Match")));
         check(Conditions { if_none_match: Some(&other), ..none }, None);
-        check(Conditions { if_modified_since: Some(&at), ..none }, Some(Unmet::NotModified));
-        check(Conditions { if_modified_since: Some(&after), ..none }, Some(Unmet::NotModified));
+        check(
+            Conditions { if_modified_since: Some(&at), ..none },
+            Some(Unmet::NotModified("If-Modified-Since")),
+        );
+        check(
+            Conditions { if_modified_since: Some(&after), ..none },
+            Some(Unmet::NotModified("If-Modified-Since")),
+        );
         check(Conditions { if_modified_since: Some(&before), ..none }, None);
         check(Conditions { if_none_match: Some(&other), if_modified_since: Some(&after), ..none }, None);
     }

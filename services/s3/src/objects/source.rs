@@ -2,7 +2,7 @@
 
 use s3s::dto::CopySource;
 
-use super::preconditions::Conditions;
+use super::preconditions::{Conditions, Unmet};
 use super::{encryption, existing, preconditions};
 use crate::call::Call;
 use crate::content::Lease;
@@ -42,9 +42,11 @@ pub(crate) fn open(
     let found = || {
         let (bucket, version, object) = find()?;
         encryption::check_reader(&object, shown_key_md5)?;
-        if conditions.unmet(&object.etag, version.modified.epoch_ms().div_euclid(1000)).is_some() {
-            // A copy knows no 304: whatever does not hold has failed.
-            return Err(preconditions::failed("x-amz-copy-source-If-*"));
+        // A copy knows no 304: whatever does not hold has failed.
+        if let Some(Unmet::Failed(name) | Unmet::NotModified(name)) =
+            conditions.unmet(&object.etag, version.modified.epoch_ms().div_euclid(1000))
+        {
+            return Err(preconditions::failed(&format!("x-amz-copy-source-{name}")));
         }
         Ok((bucket, version, object))
     };

@@ -23,8 +23,8 @@ pub(super) fn prove<'a>(
     let hint = Hint::of(&claim, view);
     let (claim, hint) = match (claim, hint) {
         (Ok(claim), Some(hint)) => (claim, hint),
-        // Where nothing is checked, whom it names is enough.
-        (Err(_), Some(hint)) if open => (None, hint),
+        // Where nothing is checked, whom it names is enough; but a URL that S3 would never honour is a mistake to tell.
+        (Err(refusal), Some(hint)) if open && !is_about_expiry(&refusal) => (None, hint),
         (Err(refusal), _) => return Err(unreadable(view, &refusal)),
         (Ok(_), None) => return Err(unreadable(view, &Refusal::MissingToken)),
     };
@@ -47,6 +47,11 @@ pub(super) fn prove<'a>(
     })?;
     let access_key_id = Some(hint.access_key_id.into_owned());
     Ok(Proof { principal, access_key_id, region: Some(region), payload, chunk_key })
+}
+
+/// Whether what cannot be read is how long a signed URL holds.
+fn is_about_expiry(refusal: &Refusal) -> bool {
+    refusal.message(Style::S3).starts_with("X-Amz-Expires ")
 }
 
 /// Whether a signed URL has all that S3 asks for: also how long it holds, which others do without.
