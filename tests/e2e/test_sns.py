@@ -339,6 +339,7 @@ def test_a_token_confirms_through_the_api_and_no_other_does(sns, topic, web):
     token = json.loads(receiver.wait(1)[0][1])["Token"]
     assert code_of(sns.confirm_subscription, TopicArn=topic, Token="wrong") == ("InvalidParameter", "Invalid parameter: Token")
     assert sns.confirm_subscription(TopicArn=topic, Token=token)["SubscriptionArn"] == arn
+    assert sns.confirm_subscription(TopicArn=topic, Token=token)["SubscriptionArn"] == arn
     shown = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
     assert (shown["PendingConfirmation"], shown["ConfirmationWasAuthenticated"]) == ("false", "true")
     sns.unsubscribe(SubscriptionArn=arn)

@@ -77,6 +77,9 @@ pub(crate) struct SubscriptionRecord {
     pub(crate) endpoint: String,
     /// Set until its endpoint has agreed.
     pub(crate) pending: Option<Pending>,
+    /// The token that confirmed it: sent again, it is answered again.
+    #[serde(default)]
+    pub(crate) confirmed_with: Option<String>,
     /// Whether whoever confirmed it was the topic's owner.
     pub(crate) confirmed_by_owner: bool,
     /// Whether only the owner may end it.

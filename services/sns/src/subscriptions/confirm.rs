@@ -35,13 +35,18 @@ pub(crate) async fn confirm_by_token(
             if !tx.contains(&TOPICS, topic.key())? {
                 return Err(topic_not_found().into());
             }
-            let waiting = subscriptions_of(tx, &topic, now)?.into_iter().find(|(_, record)| {
-                record.pending.as_ref().is_some_and(|pending| {
-                    subtle::ConstantTimeEq::ct_eq(pending.token.as_bytes(), token.as_bytes()).into()
+            let asked = subscriptions_of(tx, &topic, now)?.into_iter().find(|(_, record)| {
+                let known = record.pending.as_ref().map(|pending| &pending.token);
+                known.or(record.confirmed_with.as_ref()).is_some_and(|known| {
+                    subtle::ConstantTimeEq::ct_eq(known.as_bytes(), token.as_bytes()).into()
                 })
             });
-            let Some((id, mut record)) = waiting else { return Err(invalid("Token").into()) };
-            record.pending = None;
+            let Some((id, mut record)) = asked else { return Err(invalid("Token").into()) };
+            if record.pending.take().is_none() {
+                // A link that is opened twice, as mail programs and eager servers do.
+                return Ok(SubscriptionArn { topic, id });
+            }
+            record.confirmed_with = Some(token);
             record.confirmed_by_owner = caller.as_deref() == Some(topic.scope.account.as_str());
             record.authenticate_on_unsubscribe = authenticate_on_unsubscribe;
             let arn = SubscriptionArn { topic, id };

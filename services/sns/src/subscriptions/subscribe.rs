@@ -41,6 +41,7 @@ pub(crate) async fn subscribe(
         protocol,
         endpoint,
         pending,
+        confirmed_with: None,
         attributes,
     };
     let sender = sns.clone();
