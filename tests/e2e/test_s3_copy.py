@@ -107,6 +107,8 @@ def test_the_cli_copies_moves_and_syncs(server, s3, buckets, tmp_path):
     for name in ("one", "sub/two", "sub/three four"):
         (tmp_path / "from" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "from" / name).write_text(name)
+    for number in range(12):
+        (tmp_path / "from" / f"empty-{number}").touch()
     server.aws("s3", "sync", str(tmp_path / "from"), f"s3://{two}/synced")
     server.aws("s3", "sync", f"s3://{two}/synced", str(tmp_path / "to"))
     assert (tmp_path / "to" / "sub" / "three four").read_text() == "sub/three four"

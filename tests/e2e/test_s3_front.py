@@ -122,6 +122,20 @@ def test_a_put_says_how_long_it_is(server, bucket):
     server.client("s3").delete_object(Bucket=bucket, Key="said")
 
 
+def test_a_client_that_waits_with_nothing_to_send_is_told_that_the_connection_ends(server, bucket):
+    """botocore announces empty files, too, and mistakes what follows an answer that did not tell it to go on."""
+    head = [f"PUT /{bucket}/empty HTTP/1.1", "Host: localhost", "Content-Length: 0", "Expect: 100-continue", "", ""]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall("\r\n".join(head).encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    assert answer.startswith("HTTP/1.1 200 OK") and "\r\nconnection: close\r\n" in answer, answer
+    s3 = server.client("s3")
+    for key in ("empty", "full", "empty", "full"):
+        s3.put_object(Bucket=bucket, Key=key, Body=io.BytesIO(b"" if key == "empty" else b"x"))
+    for key in ("empty", "full"):
+        s3.delete_object(Bucket=bucket, Key=key)
+
+
 def test_a_digest_that_is_wrong_stores_nothing(server, bucket):
     headers = {"x-amz-content-sha256": hashlib.sha256(b"other").hexdigest()}
     status, _, body = http(f"{server.endpoint}/{bucket}/torn", "PUT", b"these", headers)

@@ -109,13 +109,19 @@ impl Shared {
                     (answer::encode(&error, voice, request_id), Some(unread))
                 }
             };
+        // Of a body without bytes the client is not told to send it, although all is well.
+        let mut never_told = waits && empty;
         if let Some(Unread { mut raw, begun }) = unread {
             if begun || !waits {
                 body::discard(&mut raw, self.pace).await;
-            } else if !over_http2 {
-                // It was never told to send: the connection cannot go on, and the client must know.
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            } else {
+                never_told = true;
             }
+        }
+        if never_told && !over_http2 {
+            // The connection cannot go on, and the client must know: botocore takes the next answer on it for the rest
+            // of this one, and waits for ever.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer::identify_s3(answer.headers_mut(), request_id);
         answer
