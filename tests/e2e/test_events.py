@@ -262,7 +262,40 @@ def test_what_cannot_be_delivered_ends_in_the_dead_letter_queue(server, events, 
     sent = put(events, bus, {"n": 1})
     (message,) = dead.receive()
     assert json.loads(message["Body"])["id"] == sent
-    assert message["MessageAttributes"]["TARGET_ARN"]["StringValue"] == missing
+    said = {name: one["StringValue"] for name, one in message["MessageAttributes"].items()}
+    assert said.pop("RULE_ARN").startswith(f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{bus}/")
+    assert said == {
+        "TARGET_ARN": missing, "ERROR_CODE": "NO_RESOURCE", "ERROR_MESSAGE": "there is no such function", "RETRY_ATTEMPTS": "0",
+    }
+
+
+def test_what_a_function_failed_with_is_lambdas_affair(start):
+    """EventBridge is done when Lambda has the event; its retry policy and its queue are for what Lambda does not take."""
+    server = start("--time", "virtual")
+    events, client = server.client("events"), server.client("lambda")
+    theirs, ours = Queue(server), Queue(server)
+    function = server.function({"lambda_function.py": "def handler(event, context):\n    raise ValueError(event['id'])\n"})
+    client.add_permission(
+        FunctionName=function, StatementId="events", Action="lambda:InvokeFunction", Principal="events.amazonaws.com"
+    )
+    role = client.get_function_configuration(FunctionName=function)["Role"].rsplit("/")[-1]
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}
+    server.client("iam").put_role_policy(RoleName=role, PolicyName="send", PolicyDocument=json.dumps(allow))
+    client.put_function_event_invoke_config(
+        FunctionName=function, DestinationConfig={"OnFailure": {"Destination": ours.arn}}
+    )
+    target = {
+        "Arn": client.get_function_configuration(FunctionName=function)["FunctionArn"],
+        "RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60},
+        "DeadLetterConfig": {"Arn": theirs.arn},
+    }
+    rule(events, "default", {"source": ["my.app"]}, target)
+    put(events, "default", {"n": 1})
+    advance(server, "1h")
+    (message,) = ours.receive()
+    told = json.loads(message["Body"])["requestContext"]
+    assert (told["condition"], told["approximateInvokeCount"]) == ("RetriesExhausted", 3)
+    assert "Messages" not in theirs.sqs.receive_message(QueueUrl=theirs.url)
 
 
 def test_a_bad_entry_fails_alone(events, bus):

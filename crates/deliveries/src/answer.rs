@@ -1,5 +1,6 @@
 //! What came of an attempt, and what to do next: a pure decision.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use domain::Timestamp;
@@ -13,6 +14,11 @@ pub struct Answer {
     pub verdict: Verdict,
     /// What else is to be delivered because of it, accepted together with the verdict.
     pub then: Vec<Delivery>,
+    /// What kind of failure it was, for a dead letter that says so.
+    pub code: Option<Cow<'static, str>>,
+    /// The target had taken it, and failed with it later: that is the target's own affair, and no dead letter of the
+    /// sender's.
+    pub taken: bool,
 }
 
 /// How an attempt went.
@@ -67,6 +73,19 @@ impl Answer {
         Verdict::Retry { after: None, why: why.into() }.into()
     }
 
+    /// The same verdict, with the kind of its failure as EventBridge names it.
+    /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html>
+    #[must_use]
+    pub fn coded(self, code: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: Some(code.into()), ..self }
+    }
+
+    /// The same verdict, of a target that had taken the delivery before.
+    #[must_use]
+    pub fn taken(self) -> Self {
+        Self { taken: true, ..self }
+    }
+
     /// The same verdict, with what follows from it.
     #[must_use]
     pub fn then(mut self, deliveries: impl IntoIterator<Item = Delivery>) -> Self {
@@ -77,7 +96,7 @@ impl Answer {
 
 impl From<Verdict> for Answer {
     fn from(verdict: Verdict) -> Self {
-        Self { verdict, then: Vec::new() }
+        Self { verdict, then: Vec::new(), code: None, taken: false }
     }
 }
 
@@ -89,6 +108,8 @@ pub(crate) enum Next {
     /// Done with, in vain: a dead letter, if there is where to send it.
     GiveUp {
         why: String,
+        /// Which rule of its policy ended it, if one did.
+        exhausted: Option<Exhausted>,
     },
     /// Once more, with these counts.
     Again {
@@ -103,6 +124,13 @@ pub(crate) enum Next {
     Keep,
 }
 
+/// What a policy gives only so much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exhausted {
+    Attempts,
+    Age,
+}
+
 /// The verdict on the record's latest attempt, by its policy.
 pub(crate) fn next(record: &Record, now: Timestamp, verdict: Verdict) -> Next {
     let policy = &record.policy;
@@ -110,17 +138,18 @@ pub(crate) fn next(record: &Record, now: Timestamp, verdict: Verdict) -> Next {
     let again = |after: Duration, attempts: u32, setbacks: u32, why: String| {
         let at = now.plus(after);
         if at > expires {
-            return Next::GiveUp { why: format!("{why}; it is too old for another attempt") };
+            return too_old(&why);
         }
         Next::Again { at, attempts, setbacks }
     };
     match verdict {
         Verdict::Delivered => Next::Remove,
-        Verdict::Failed { why } => Next::GiveUp { why },
+        Verdict::Failed { why } => Next::GiveUp { why, exhausted: None },
         Verdict::Retry { after, why } => {
             let attempts = record.attempts + 1;
             if attempts >= policy.attempts_max {
-                return Next::GiveUp { why: format!("{why}; attempt {attempts} was the last") };
+                let why = format!("{why}; attempt {attempts} was the last");
+                return Next::GiveUp { why, exhausted: Some(Exhausted::Attempts) };
             }
             again(after.unwrap_or_else(|| policy.backoff.after(attempts)), attempts, record.setbacks, why)
         }
@@ -129,9 +158,7 @@ pub(crate) fn next(record: &Record, now: Timestamp, verdict: Verdict) -> Next {
             let after = policy.backoff.after(setbacks);
             again(within.map_or(after, |within| within.min(after)), record.attempts, setbacks, why)
         }
-        Verdict::Busy { why, .. } if now >= expires => {
-            Next::GiveUp { why: format!("{why}; it is too old for another attempt") }
-        }
+        Verdict::Busy { why, .. } if now >= expires => too_old(&why),
         Verdict::Busy { within, .. } => {
             let left = u64::try_from(expires.0.saturating_sub(now.0)).unwrap_or_default();
             let left = Duration::from_millis(left);
@@ -139,4 +166,8 @@ pub(crate) fn next(record: &Record, now: Timestamp, verdict: Verdict) -> Next {
         }
         Verdict::NotNow => Next::Keep,
     }
+}
+
+fn too_old(why: &str) -> Next {
+    Next::GiveUp { why: format!("{why}; it is too old for another attempt"), exhausted: Some(Exhausted::Age) }
 }

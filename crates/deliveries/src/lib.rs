@@ -17,6 +17,7 @@
 mod answer;
 mod inner;
 mod lane;
+mod letter;
 mod record;
 mod worker;
 

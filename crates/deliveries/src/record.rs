@@ -197,6 +197,9 @@ pub struct DeadLetter {
     /// What its handler wants to know.
     #[serde(default)]
     pub details: Value,
+    /// Whether its message's attributes say what went wrong, as EventBridge's and Scheduler's do.
+    #[serde(default)]
+    pub explained: bool,
 }
 
 /// When to try again, and for how long.
@@ -211,6 +214,14 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// For functions, which decide themselves at each attempt whether there is another. This only says how to wait for
+    /// a platform that has trouble.
+    pub const FUNCTIONS_OWN: Self = Self {
+        attempts_max: u32::MAX,
+        backoff: Backoff { first_ms: 1_000, longest_ms: 300_000 },
+        age_seconds_max: 7 * 24 * 3600,
+    };
+
     pub(crate) fn age_max(&self) -> Duration {
         Duration::from_secs(self.age_seconds_max)
     }

@@ -72,6 +72,7 @@ async fn retries_come_to_the_second_and_the_dead_letter_after_the_last() {
         dead_letter: Some(DeadLetter {
             target: "arn:aws:sns:us-east-1:000000000000:t".into(),
             details: serde_json::Value::Null,
+            explained: false,
         }),
         ..Delivery::new(queue("q"), "event", sender())
     };
@@ -204,7 +205,11 @@ async fn a_target_that_nobody_delivers_to_is_given_up_to_the_dead_letter_target(
     });
     deliveries.start().await.unwrap();
     let delivery = Delivery {
-        dead_letter: Some(DeadLetter { target: queue("dead"), details: serde_json::Value::Null }),
+        dead_letter: Some(DeadLetter {
+            target: queue("dead"),
+            details: serde_json::Value::Null,
+            explained: false,
+        }),
         ..Delivery::new("arn:aws:nothing:::at-all", "event", sender())
     };
     send(&deliveries, &store, delivery).await.unwrap();
@@ -249,4 +254,57 @@ async fn what_is_not_due_waits_for_its_moment() {
     assert_eq!(seen.count(), 0);
     time.advance(Duration::from_secs(1), PATIENCE).await.unwrap();
     assert_eq!(seen.at(), [3600]);
+}
+
+/// What a dead letter says that ends a delivery with this answer at each attempt.
+async fn letter_of(answer: fn() -> Answer) -> Option<Message> {
+    let (store, time) = (store(), time());
+    let deliveries = Deliveries::new(store.clone(), time.clone());
+    deliveries.on("lambda", 1, move |_| std::future::ready(answer()));
+    let letter = Arc::new(Mutex::new(None));
+    let got = Arc::clone(&letter);
+    deliveries.on("sqs", 1, move |parcel| {
+        *got.lock().unwrap() = parcel.details().ok();
+        std::future::ready(Answer::delivered())
+    });
+    deliveries.start().await.unwrap();
+    let delivery = Delivery {
+        policy: Policy { attempts_max: 3, ..Policy::default() },
+        dead_letter: Some(DeadLetter {
+            target: queue("dead"),
+            details: serde_json::Value::Null,
+            explained: true,
+        }),
+        ..Delivery::new("arn:aws:lambda:us-east-1:000000000000:function:f", "event", sender())
+    };
+    send(&deliveries, &store, delivery).await.unwrap();
+    time.advance(Duration::from_secs(60), PATIENCE).await.unwrap();
+    letter.lock().unwrap().take()
+}
+
+#[tokio::test]
+async fn a_dead_letter_says_what_went_wrong() {
+    let says = |message: &Message| -> Vec<_> {
+        message.attributes.iter().map(|(name, value)| format!("{name}={}", value.value)).collect()
+    };
+    let refused = letter_of(|| Answer::failed("not\nallowed").coded("NO_PERMISSIONS")).await.unwrap();
+    assert_eq!(
+        says(&refused),
+        ["ERROR_CODE=NO_PERMISSIONS", "ERROR_MESSAGE=not allowed", "RETRY_ATTEMPTS=0"]
+    );
+    let tired = letter_of(|| Answer::retry("as a test")).await.unwrap();
+    assert_eq!(
+        says(&tired),
+        [
+            "ERROR_CODE=ERROR_FROM_TARGET",
+            "ERROR_MESSAGE=as a test; attempt 3 was the last",
+            "EXHAUSTED_RETRY_CONDITION=MaximumRetryAttempts",
+            "RETRY_ATTEMPTS=2",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_the_target_had_taken_is_no_dead_letter_of_the_senders() {
+    assert_eq!(letter_of(|| Answer::failed("RetriesExhausted").taken()).await, None);
 }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use crate::answer::{self, Next};
 use crate::inner::{self, Inner, LaneKey};
 use crate::lane::{Lane, Step};
+use crate::letter::Ending;
 use crate::record::{Delivery, Parcel, Purpose, Record, Turn, items, kind, payloads};
 use crate::{Answer, GivenUp, Verdict};
 
@@ -128,19 +129,22 @@ async fn settle(inner: &Arc<Inner>, key: &LaneKey, turn: Turn, record: Record, a
         Next::Keep => {}
         Next::Pause { within } => with_books(inner, key, |books| books.refused(turn, now, within)),
         Next::Remove => close(inner, key, turn, answer.then).await,
-        Next::GiveUp { why } => {
+        Next::GiveUp { why, exhausted } => {
+            let ending = Ending { code: answer.code, why, exhausted, retries: record.attempts };
+            // What the target had taken is no dead letter of the sender's.
+            let record = Record { dead_letter: record.dead_letter.filter(|_| !answer.taken), ..record };
             let given_up = GivenUp {
                 target: key.target.to_string(),
                 id: record.id,
                 purpose: record.purpose,
                 sender: record.sender.clone(),
-                why,
+                why: ending.why.clone(),
                 followed: record.dead_letter.is_some() || !answer.then.is_empty(),
             };
             let GivenUp { target, id, why, followed, .. } = &given_up;
             tracing::warn!(target_arn = target, %id, why, followed, "delivery given up");
             inner.tell(&given_up);
-            give_up(inner, key, turn, record, answer.then).await;
+            give_up(inner, key, turn, record, ending, answer.then).await;
         }
         Next::Again { at, attempts, setbacks } => {
             put_off(inner, key, turn, at, Record { attempts, setbacks, ..record }).await;
@@ -156,17 +160,24 @@ async fn close(inner: &Arc<Inner>, key: &LaneKey, turn: Turn, then: Vec<Delivery
     .await;
 }
 
-async fn give_up(inner: &Arc<Inner>, key: &LaneKey, turn: Turn, record: Record, then: Vec<Delivery>) {
+async fn give_up(
+    inner: &Arc<Inner>,
+    key: &LaneKey,
+    turn: Turn,
+    record: Record,
+    ending: Ending,
+    then: Vec<Delivery>,
+) {
     write(inner, key, turn, move |inner, key, tx| {
         let payload = tx.get(&payloads(key.domain), &turn.1)?.unwrap_or_default();
         tx.delete(&payloads(key.domain), &turn.1)?;
         if let Some(dead_letter) = record.dead_letter.clone() {
             let letter = Delivery {
                 id: record.id,
-                details: dead_letter.details,
                 purpose: Purpose::DeadLetter,
-                ..Delivery::new(dead_letter.target, payload.0, record.sender.clone())
+                ..Delivery::new(dead_letter.target.clone(), payload.0, record.sender.clone())
             };
+            let letter = Delivery { details: ending.details(dead_letter), ..letter };
             inner::accept(inner, tx, letter)?;
         }
         then.iter().try_for_each(|delivery| inner::accept(inner, tx, delivery.clone()))

@@ -65,8 +65,11 @@ async fn to_function(functions: &Lambda, role_may: &RoleMay, parcel: Parcel) -> 
         }
         Sender::Role { .. } => !is_denied(role_may, &parcel, "lambda:InvokeFunction"),
     };
+    if !may && !functions.has(&parcel.target) {
+        return Answer::failed("there is no such function").coded("NO_RESOURCE");
+    }
     if !may {
-        return Answer::failed("the sender may not invoke this function");
+        return Answer::failed("the sender may not invoke this function").coded("NO_PERMISSIONS");
     }
     functions.attempt(parcel).await
 }

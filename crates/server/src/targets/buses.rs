@@ -17,7 +17,8 @@ pub fn register(deliveries: &Deliveries, events: &Events, role_may: &RoleMay) {
         let (events, role_may) = (events.clone(), Arc::clone(&role_may));
         async move {
             if is_denied(&role_may, &parcel, "events:PutEvents") {
-                return Answer::failed("the sender's role may not put events on this bus");
+                return Answer::failed("the sender's role may not put events on this bus")
+                    .coded("NO_PERMISSIONS");
             }
             events.attempt(parcel).await
         }

@@ -99,7 +99,9 @@ impl Operations {
         let status = error.status(service.model());
         // Patience helps against faults and throttles, and against nothing else.
         let may_pass = status >= 500 && error.code != "NotImplemented" || status == 429;
-        if may_pass { Answer::retry(error.to_string()) } else { Answer::failed(error.to_string()) }
+        let answer =
+            if may_pass { Answer::retry(error.to_string()) } else { Answer::failed(error.to_string()) };
+        answer.coded(error.code.clone())
     }
 
     fn context(&self, scope: &Scope, principal: Principal) -> Context {

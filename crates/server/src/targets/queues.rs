@@ -20,10 +20,10 @@ impl Queues {
     /// Puts a delivery into a queue.
     pub async fn put(&self, parcel: Parcel) -> Answer {
         if self.sqs.queue(&parcel.target).is_none() {
-            return Answer::failed("there is no such queue");
+            return Answer::failed("there is no such queue").coded("NO_RESOURCE");
         }
         if !self.may(&parcel) {
-            return Answer::failed("the sender may not send to this queue");
+            return Answer::failed("the sender may not send to this queue").coded("NO_PERMISSIONS");
         }
         let message: Message = match parcel.details() {
             Ok(message) => message,
@@ -44,7 +44,7 @@ impl Queues {
         match self.sqs.deliver(&parcel.target, delivery).await {
             Ok(_) => Answer::delivered(),
             Err(error) if error.status(&sqs::shapes::SERVICE) >= 500 => Answer::retry(error.to_string()),
-            Err(error) => Answer::failed(error.to_string()),
+            Err(error) => Answer::failed(error.to_string()).coded("INVALID_PARAMETER"),
         }
     }
 

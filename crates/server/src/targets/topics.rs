@@ -24,7 +24,8 @@ pub fn register(deliveries: &Deliveries, sns: &Sns, role_may: &RoleMay) {
             let (sns, role_may) = (sns.clone(), Arc::clone(&role_may));
             async move {
                 if is_denied(&role_may, &parcel, "sns:Publish") {
-                    return Answer::failed("the sender's role may not publish to this topic");
+                    return Answer::failed("the sender's role may not publish to this topic")
+                        .coded("NO_PERMISSIONS");
                 }
                 sns.attempt(parcel).await
             }

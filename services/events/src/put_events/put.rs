@@ -101,8 +101,11 @@ pub(crate) async fn put_delivery(events: &Events, parcel: Parcel) -> Answer {
     });
     match put.await {
         Ok(()) => Answer::delivered(),
-        Err(error) if error.status(&shapes::SERVICE) < 500 => Answer::failed(error.to_string()),
-        Err(error) => Answer::retry(error.to_string()),
+        Err(error) if error.status(&shapes::SERVICE) < 500 => {
+            let is_missing = error.code == "ResourceNotFoundException";
+            Answer::failed(error.to_string()).coded(if is_missing { "NO_RESOURCE" } else { "NO_PERMISSIONS" })
+        }
+        Err(error) => Answer::retry(error.to_string()).coded("INTERNAL_ERROR"),
     }
 }
 

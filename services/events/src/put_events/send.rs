@@ -57,10 +57,14 @@ pub(crate) fn send_to_targets(
 fn delivery(rule_arn: &str, rule_name: &str, target: &TargetRecord, event: &Event) -> Delivery {
     let sender = Sender::service("events.amazonaws.com", rule_arn);
     let retries = target.retries.unwrap_or(RETRIES_DEFAULT);
-    let policy = Policy {
-        attempts_max: retries + 1,
-        age_seconds_max: target.age_seconds.unwrap_or(AGE_SECONDS_DEFAULT),
-        backoff: Backoff::default(),
+    let policy = match deliveries_kind(&target.arn) {
+        // A function has taken an event as soon as it is invoked; how often it then runs is its own affair.
+        "lambda" => Policy::FUNCTIONS_OWN,
+        _ => Policy {
+            attempts_max: retries + 1,
+            age_seconds_max: target.age_seconds.unwrap_or(AGE_SECONDS_DEFAULT),
+            backoff: Backoff::default(),
+        },
     };
     let letter = |arn: &String| DeadLetter {
         target: arn.clone(),
@@ -72,6 +76,7 @@ fn delivery(rule_arn: &str, rule_name: &str, target: &TargetRecord, event: &Even
             ..Message::default()
         })
         .unwrap_or_default(),
+        explained: true,
     };
     let payload = render(&target.input, event, rule_arn, rule_name);
     let delivery = Delivery {

@@ -1,20 +1,12 @@
 //! `Invoke` with `InvocationType=Event`, and `InvokeAsync`: the event is on the disk before the caller hears of it.
 
-use deliveries::{AcceptError, Backoff, Delivery, Event, Policy, Sender};
+use deliveries::{AcceptError, Delivery, Event, Policy, Sender};
 use engine::Invocation;
 use store::Domain;
 use wire::{Context, Error};
 
 use crate::invoke::{self, Asked, Kind};
 use crate::{Lambda, measures, shapes};
-
-/// When an event is tried again is decided at each attempt, by what is configured then. The pipeline's own rules only
-/// say how to wait for a platform that has trouble.
-const POLICY: Policy = Policy {
-    attempts_max: u32::MAX,
-    backoff: Backoff { first_ms: 1_000, longest_ms: 300_000 },
-    age_seconds_max: 7 * 24 * 3600,
-};
 
 /// Keeps an event for a function, and returns when it will run whatever happens.
 pub async fn accept(lambda: &Lambda, invocation: Invocation) -> Result<(), Error> {
@@ -25,7 +17,7 @@ pub async fn accept(lambda: &Lambda, invocation: Invocation) -> Result<(), Error
     let sender = Sender::Authorised { source_arn: invocation.invoked_arn.clone() };
     let delivery = Delivery {
         id: invocation.request_id,
-        policy: POLICY,
+        policy: Policy::FUNCTIONS_OWN,
         ..Delivery::new(invocation.invoked_arn, invocation.payload, sender).with(&details)
     };
     let deliveries = lambda.deliveries.clone();

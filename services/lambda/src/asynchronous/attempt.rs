@@ -52,7 +52,7 @@ impl Lambda {
             Some(Invocable::Failed(why)) => return setback(why.to_string()),
             None => {
                 measures::record(&self.metrics, &parcel.target, "AsyncEventsDropped", 1.0);
-                return Answer::failed("there is no such function any more");
+                return Answer::failed("there is no such function any more").coded("NO_RESOURCE");
             }
         };
         let settings = match self.event_settings(&addressee) {
@@ -172,7 +172,7 @@ impl Case<'_> {
             Condition::Success => Answer::delivered(),
             _ => {
                 measures::record(&self.lambda.metrics, &self.parcel.target, "AsyncEventsDropped", 1.0);
-                Answer::failed(condition.name())
+                Answer::failed(condition.name()).taken()
             }
         };
         answer.then(finished.deliveries(self.settings, dead_letter.as_deref()))

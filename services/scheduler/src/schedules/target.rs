@@ -183,16 +183,23 @@ pub(super) fn delivery(
         ("SCHEDULE_ARN".to_owned(), Attribute::string(schedule_arn)),
         ("TARGET_ARN".to_owned(), Attribute::string(&target.arn)),
         ("EXECUTION_ID".to_owned(), Attribute::string(id.to_string())),
+        ("SCHEDULED_TIME".to_owned(), Attribute::string(time_shown(moment))),
+        ("IS_PAYLOAD_TRUNCATED".to_owned(), Attribute::string("false")),
     ]);
     let letter = |arn: &String| DeadLetter {
         target: arn.clone(),
         details: json!(Message { attributes: attributes.clone(), ..Message::default() }),
+        explained: true,
     };
     let sender = Sender::Role { arn: target.role_arn.clone(), source_arn: schedule_arn.to_owned() };
-    let policy = Policy {
-        attempts_max: target.retries.unwrap_or(RETRIES_DEFAULT) + 1,
-        age_seconds_max: target.age_seconds.unwrap_or(AGE_SECONDS_DEFAULT),
-        backoff: Backoff::default(),
+    let policy = match kind(&target.arn) {
+        // A function has taken an event as soon as it is invoked; how often it then runs is its own affair.
+        Ok(Kind::Function) => Policy::FUNCTIONS_OWN,
+        _ => Policy {
+            attempts_max: target.retries.unwrap_or(RETRIES_DEFAULT) + 1,
+            age_seconds_max: target.age_seconds.unwrap_or(AGE_SECONDS_DEFAULT),
+            backoff: Backoff::default(),
+        },
     };
     let delivery = Delivery {
         id,

@@ -17,7 +17,14 @@ pub(crate) async fn publish_delivery(sns: &Sns, parcel: Parcel) -> Answer {
     match try_publish(sns, parcel).await {
         Ok(()) => Answer::delivered(),
         // What the topic does not want now it will not want later.
-        Err(error) if error.status(&shapes::SERVICE) < 500 => Answer::failed(error.to_string()),
+        Err(error) if error.status(&shapes::SERVICE) < 500 => {
+            let code = match &*error.code {
+                "NotFound" => "NO_RESOURCE",
+                "AuthorizationError" => "NO_PERMISSIONS",
+                _ => "INVALID_PARAMETER",
+            };
+            Answer::failed(error.to_string()).coded(code)
+        }
         Err(error) => Answer::retry(error.to_string()),
     }
 }
