@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, knows a wire format or waits; every other crate may depend on it.
 
+mod bucket;
 mod clock;
 mod credentials;
 mod function;
@@ -11,6 +12,7 @@ mod runtime;
 mod scope;
 mod version;
 
+pub use bucket::Bucket;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use credentials::{Credentials, Principal};
 pub use function::{FunctionName, FunctionRef, InvalidFunctionRef, Qualifier};

@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use domain::{Scope, Timestamp, limits};
+use domain::{Bucket, Scope, Timestamp, limits};
 use wire::schema::Operation;
 use wire::{Context, Error};
 
@@ -50,31 +51,7 @@ impl Quota {
     }
 }
 
-/// A bucket of as many tokens as come in a second, kept as the moment at which it will be full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Bucket {
-    full_at_us: i64,
-}
-
-impl Bucket {
-    const SECOND_US: i64 = 1_000_000;
-
-    /// Takes a token, if there is one. After its clock was set back it is empty, and fills from then on.
-    fn take(&mut self, per_second: u32, now: Timestamp) -> bool {
-        let now_us = now.epoch_ms().saturating_mul(1_000);
-        let (each_us, empty_us) = (Self::SECOND_US / i64::from(per_second), now_us + Self::SECOND_US);
-        self.full_at_us = self.full_at_us.clamp(now_us, empty_us);
-        let has_one = self.full_at_us + each_us <= empty_us;
-        self.full_at_us += if has_one { each_us } else { 0 };
-        has_one
-    }
-
-    fn is_full(self, now: Timestamp) -> bool {
-        self.full_at_us <= now.epoch_ms().saturating_mul(1_000)
-    }
-}
-
-/// Every account's buckets.
+/// Every account's buckets, each of as many tokens as come in a second.
 #[derive(Debug, Default)]
 pub struct Rates {
     buckets: Mutex<HashMap<(Scope, Quota), Bucket>>,
@@ -85,11 +62,13 @@ impl Rates {
     const BUCKETS_KEPT: usize = 1024;
 
     fn take(&self, scope: &Scope, quota: Quota, now: Timestamp) -> bool {
+        const HOLDS: Duration = Duration::from_secs(1);
+        let now = Duration::from_millis(u64::try_from(now.epoch_ms()).unwrap_or_default());
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > Self::BUCKETS_KEPT {
             buckets.retain(|_, bucket| !bucket.is_full(now));
         }
-        buckets.entry((scope.clone(), quota)).or_default().take(quota.per_second(), now)
+        buckets.entry((scope.clone(), quota)).or_default().take(HOLDS / quota.per_second(), HOLDS, now)
     }
 }
 

@@ -1,13 +1,14 @@
-//! How often something may happen: a token bucket in one atomic, on the machine's own clock.
+//! How often something may happen, on the machine's own clock.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A bucket, kept as the moment at which it will be full. What is never asked for earns no more than the bucket holds.
+use domain::Bucket;
+
+/// How many may be let in at once, and how fast it goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    full_at_ns: AtomicU64,
+    bucket: Mutex<Bucket>,
 }
 
 /// Moments are counted from here.
@@ -16,22 +17,10 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 impl Pace {
     /// Takes one, if the bucket, which holds `count` and fills in `per`, is not empty.
     pub(crate) fn take(&self, count: u32, per: Duration, now: Instant) -> bool {
-        let (Ok(per_ns), Ok(now_ns)) = (u64::try_from(per.as_nanos()), moment_ns(now)) else { return true };
-        if count == 0 {
-            return false;
-        }
-        let each_ns = (per_ns / u64::from(count)).max(1);
-        self.full_at_ns
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |full_at| {
-                let next = full_at.max(now_ns) + each_ns;
-                (next - now_ns <= per_ns).then_some(next)
-            })
-            .is_ok()
+        let Some(each) = per.checked_div(count) else { return false };
+        let now = now.saturating_duration_since(*EPOCH);
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(each, per, now)
     }
-}
-
-fn moment_ns(now: Instant) -> Result<u64, std::num::TryFromIntError> {
-    u64::try_from(now.saturating_duration_since(*EPOCH).as_nanos())
 }
 
 #[cfg(test)]
