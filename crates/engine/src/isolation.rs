@@ -62,8 +62,11 @@ pub trait Cell: Send + Sync {
     /// What connects to the function's own listeners.
     fn dialer(&self) -> Dialer;
 
-    /// Full speed for the Init phase, or the share that the function's memory buys.
-    fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault>;
+    /// An Init phase begins inside an invocation: full speed. A cell that was just made has it already.
+    fn begin_init(&self) -> Result<(), Fault>;
+
+    /// The Init phase is over: from now on the share that the function's memory buys.
+    fn end_init(&self) -> Result<(), Fault>;
 
     /// Stops every process where it is.
     fn freeze(&self) -> Result<(), Fault>;
@@ -116,15 +119,6 @@ pub enum Exit {
     Code(i32),
     /// By a signal.
     Signal(i32),
-}
-
-/// How fast a cell may run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cpu {
-    /// As the machine can: the Init phase.
-    Full,
-    /// In proportion to the function's memory.
-    Share,
 }
 
 /// What a cell has used.

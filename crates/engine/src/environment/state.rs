@@ -289,8 +289,8 @@ pub enum Action {
     Settle,
     /// Log how the Init phase ended.
     ReportInit(InitResult),
-    /// From the speed of the Init phase to the function's share.
-    LimitCpu,
+    /// Tell the cell that the Init phase is over.
+    EndInit,
     /// Tell placement that the environment is free.
     Offer,
     /// Tell placement not to count on the environment for a waiting request.
@@ -425,12 +425,12 @@ impl State {
                 (self.to(Phase::Awaiting { id, boot: Boot::Runtime }), actions)
             }
             Phase::Starting { boot: Boot::Ready } if self.extensions.are_done() => {
-                actions.extend([Action::ReportInit(InitResult::Success), Action::LimitCpu]);
+                actions.extend([Action::ReportInit(InitResult::Success), Action::EndInit]);
                 self.free(PARKED, actions)
             }
             Phase::Awaiting { id, boot: Boot::Ready } if self.extensions.are_done() => {
                 let (state, mut actions) = self.deliver(id, actions);
-                actions.push(Action::LimitCpu);
+                actions.push(Action::EndInit);
                 (state, actions)
             }
             Phase::Responded { parked: true, .. } if self.extensions.are_done() => {

@@ -26,7 +26,7 @@ use self::restore::Restore;
 use super::deadlines::{Deadlines, Due};
 use super::state::{Action, Death, Event, Grace, Phase, Refusal, State};
 use crate::engine::Shared;
-use crate::isolation::{BoxFuture, Cell, Cpu, Exit, Fault, Signaller, Usage};
+use crate::isolation::{BoxFuture, Cell, Exit, Fault, Signaller, Usage};
 use crate::logs::{Journal, Output, Platform, Said, Status};
 use crate::observation::Witness;
 use crate::placement::{Command, EnvironmentId, Job, Pool, Ticket};
@@ -98,7 +98,8 @@ struct Environment {
     /// The answered invocation whose END and REPORT are not written yet.
     unsettled: Option<Settlement>,
     deadlines: Deadlines,
-    limit_cpu: bool,
+    /// The Init phase is over, and the cell is not told yet.
+    init_ended: bool,
     /// When the runtime was started, until it has asked for an event or failed to.
     starting_since: Option<Instant>,
     /// The runtime has done its part of that, which has been said.
@@ -196,7 +197,7 @@ impl Environment {
             job: None,
             unsettled: None,
             deadlines: Deadlines::new(),
-            limit_cpu: false,
+            init_ended: false,
             starting_since: None,
             said_runtime_done: false,
             unreported_init: None,
@@ -338,9 +339,9 @@ impl Environment {
             return Box::pin(self.feed(Event::Retire)).await;
         }
         // Not before the event is delivered: the function may as well start at full speed meanwhile.
-        if std::mem::take(&mut self.limit_cpu)
+        if std::mem::take(&mut self.init_ended)
             && let Some(cell) = &self.cell
-            && let Err(fault) = cell.set_cpu(Cpu::Share)
+            && let Err(fault) = cell.end_init()
         {
             self.broken(fault.to_string());
             Box::pin(self.feed(Event::Broken)).await;
@@ -386,7 +387,7 @@ impl Environment {
             Action::Answer(id, verdict) => self.answer(id, verdict),
             Action::Settle => self.settle(),
             Action::ReportInit(result) => self.report_init(result),
-            Action::LimitCpu => self.limit_cpu = true,
+            Action::EndInit => self.init_ended = true,
             Action::Offer => self.offer(),
             Action::Disappoint => self.engine.launch(&self.pool, self.pool.disappoint(self.id)),
             Action::Abandon => self.abandon(),

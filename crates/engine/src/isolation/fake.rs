@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{BoxFuture, Cell, Cpu, Dialer, Exit, Fault, Isolation, LaunchError, Process, StartError, Usage};
+use super::{BoxFuture, Cell, Dialer, Exit, Fault, Isolation, LaunchError, Process, StartError, Usage};
 
 /// What the fake runtime does, from its start to its end.
 pub type Script = Arc<dyn Fn(Inside) -> BoxFuture<'static, Exit> + Send + Sync>;
@@ -225,7 +225,11 @@ impl Cell for FakeCell {
         Arc::new(|port| Box::pin(TcpStream::connect(("127.0.0.1", port))))
     }
 
-    fn set_cpu(&self, _cpu: Cpu) -> Result<(), Fault> {
+    fn begin_init(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn end_init(&self) -> Result<(), Fault> {
         Ok(())
     }
 

@@ -157,8 +157,11 @@ async fn a_package_without_a_program_is_the_functions_error() {
         fn dialer(&self) -> Dialer {
             self.0.dialer()
         }
-        fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault> {
-            self.0.set_cpu(cpu)
+        fn begin_init(&self) -> Result<(), Fault> {
+            self.0.begin_init()
+        }
+        fn end_init(&self) -> Result<(), Fault> {
+            self.0.end_init()
         }
         fn freeze(&self) -> Result<(), Fault> {
             self.0.freeze()

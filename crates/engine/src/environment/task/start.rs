@@ -12,7 +12,7 @@ use super::{Environment, in_time};
 use crate::environment::deadlines::Due;
 use crate::environment::outcome;
 use crate::environment::state::{Event, ExtensionSet, InitResult, StartFailure};
-use crate::isolation::{Cpu, Process, StartError};
+use crate::isolation::{Process, StartError};
 use crate::logs::{InitReport, InitStart, Output, Phase as InitPhase, Said, Status};
 use crate::{Initialization, InvokeError};
 
@@ -76,7 +76,7 @@ impl Environment {
         let Some(cell) = &self.cell else { return Ok(()) };
         let runtime = cell.runtime_version().to_owned();
         if self.init_phase() == InitPhase::Invoke {
-            cell.set_cpu(Cpu::Full)?;
+            cell.begin_init()?;
         }
         self.starting_since = Some(Instant::now());
         (self.exited, self.said_runtime_done) = (None, false);

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::peak::Peak;
 use super::pool::Starting;
 use super::{Counts, fault, stem};
-use crate::isolation::{BoxFuture, Cell, Cpu, Dialer, Exit, Fault, LaunchError, Process, StartError, Usage};
+use crate::isolation::{BoxFuture, Cell, Dialer, Exit, Fault, LaunchError, Process, StartError, Usage};
 
 /// Where the runtimes' clients write log messages as frames: to standard output, in order with what is printed.
 const LOG_FD: (&str, &str) = ("_LAMBDA_TELEMETRY_LOG_FD", "1");
@@ -41,6 +41,10 @@ pub(super) struct LinuxCell {
 }
 
 impl LinuxCell {
+    fn run_at_full_speed(&self) -> Result<(), Fault> {
+        self.sandbox.set_limits(&Limits { cpu: sandbox::Cpu::Full, ..self.limits }).map_err(fault)
+    }
+
     async fn run(&mut self, mut variables: BTreeMap<String, String>) -> Result<Process, StartError> {
         if self.family != Family::Provided {
             variables.insert(LOG_FD.0.to_owned(), LOG_FD.1.to_owned());
@@ -128,15 +132,13 @@ impl Cell for LinuxCell {
         })
     }
 
-    fn set_cpu(&self, cpu: Cpu) -> Result<(), Fault> {
-        let limits = match cpu {
-            Cpu::Full => Limits { cpu: sandbox::Cpu::Full, ..self.limits },
-            Cpu::Share => {
-                drop(self.starting.lock().unwrap_or_else(PoisonError::into_inner).take());
-                self.limits
-            }
-        };
-        self.sandbox.set_limits(&limits).map_err(fault)
+    fn begin_init(&self) -> Result<(), Fault> {
+        self.run_at_full_speed()
+    }
+
+    fn end_init(&self) -> Result<(), Fault> {
+        drop(self.starting.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.sandbox.set_limits(&self.limits).map_err(fault)
     }
 
     fn freeze(&self) -> Result<(), Fault> {
@@ -150,7 +152,7 @@ impl Cell for LinuxCell {
     fn kill(&self) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async move {
             // The sandbox's init shares the function's processor time: one that forks without end would leave it none.
-            self.set_cpu(Cpu::Full)?;
+            self.run_at_full_speed()?;
             self.sandbox.kill_processes().await.map_err(fault)
         })
     }
