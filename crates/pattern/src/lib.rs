@@ -22,6 +22,7 @@ pub use error::PatternError;
 pub use filter_policy::{FilterPolicy, FilterPolicyError, MessageAttribute, Scope};
 pub use needs::{Need, Test, values_at};
 
+use matching::Field;
 use serde_json::Value;
 
 /// A pattern that was read.
@@ -37,6 +38,11 @@ impl Pattern {
     /// Reads a pattern. The error has AWS's words, and where in the text they apply.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         parse::parse(text).map(Self)
+    }
+
+    /// Whether the member with this name must be an object, by its own fields.
+    pub fn wants_object(&self, name: &str) -> bool {
+        self.0.fields.iter().any(|(known, field)| **known == *name && matches!(field, Field::Object(_)))
     }
 
     /// Whether an event matches.

@@ -19,7 +19,9 @@ pub fn is_wanted(record: &RawValue, data: &str, patterns: &[Pattern]) -> bool {
     {
         event[data] = Value::Object(object);
     }
-    patterns.iter().any(|pattern| pattern.matches(&event))
+    let is_text = event.get(data).is_some_and(Value::is_string);
+    // Even a filter that would be content with nothing wants an object to have nothing in.
+    patterns.iter().any(|pattern| pattern.matches(&event) && !(is_text && pattern.wants_object(data)))
 }
 
 #[cfg(test)]
@@ -47,6 +49,10 @@ mod tests {
         check(&[hot], "no JSON", false);
         check(&[r#"{"body":["no JSON"]}"#], "no JSON", true);
         check(&[r#"{"body":["{\"degrees\":31}"]}"#], r#"{"degrees":31}"#, false);
+        let without = r#"{"body":{"degrees":[{"exists":false}]}}"#;
+        check(&[without], r#"{"other":1}"#, true);
+        check(&[without], "no JSON", false);
+        check(&[r#"{"body":[{"anything-but":"x"}]}"#], r#"{"other":1}"#, false);
         check(&[hot, r#"{"body":[{"prefix":"no"}]}"#], "no JSON", true);
         check(&[r#"{"messageAttributes":{"kind":{"stringValue":["order"]}}}"#], "", true);
         check(&[r#"{"attributes":{"MessageGroupId":["h"]}}"#], "", false);
