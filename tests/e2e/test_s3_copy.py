@@ -71,6 +71,9 @@ def test_what_no_copy_can_be(s3, buckets):
     s3.copy_object(**itself, MetadataDirective="REPLACE")
     assert refusal(s3.copy_object, Bucket=two, Key="x", CopySource=f"{one}/none") == (404, "NoSuchKey")
     assert refusal(s3.copy_object, Bucket=two, Key="x", CopySource="no-such-bucket-at-all/none") == (404, "NoSuchBucket")
+    with pytest.raises(ClientError) as refused:
+        s3.copy_object(Bucket=two, Key="x", CopySource=one)
+    assert refused.value.response["Error"]["Message"].startswith("Copy Source must mention the source bucket and key")
     asked = {"Bucket": two, "Key": "x", "CopySource": f"{one}/large"}
     assert refusal(s3.copy_object, **asked, CopySourceIfMatch='"x"') == (412, "PreconditionFailed")
     etag = s3.head_object(Bucket=one, Key="large")["ETag"]

@@ -7,7 +7,7 @@ use s3s::S3ErrorCode;
 use super::signature::Signature;
 use crate::access::{self, Target};
 use crate::call::Call;
-use crate::error::{Refusal, custom, not_implemented, refuse};
+use crate::error::{Refusal, custom, invalid_argument, not_implemented, refuse};
 use crate::{S3, buckets};
 
 /// Sub-resources newer than `s3s`, which would answer a list or an object in their place.
@@ -31,6 +31,7 @@ pub(super) fn check(
     let target = Target::of(uri);
     let Some(bucket) = target.bucket.as_deref() else { return Ok(()) };
     buckets::check_name(bucket)?;
+    check_copy_source(call)?;
     let is_bare = |name: &str| target.parameter(name) == Some("");
     if let Some((_, what)) = UNKNOWN.iter().find(|(name, _)| is_bare(name)) {
         return Err(not_implemented(what));
@@ -51,6 +52,20 @@ pub(super) fn check(
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses the source of a copy that names no key, in S3's words and not in those of `s3s`.
+fn check_copy_source(call: &Call) -> Result<(), Refusal> {
+    let Some(source) = call.context.headers.get("x-amz-copy-source") else { return Ok(()) };
+    let source = String::from_utf8_lossy(source.as_bytes());
+    let path = source.strip_prefix('/').unwrap_or(&source);
+    let names_key = path.to_ascii_lowercase().contains("%2f") || path.contains('/');
+    if names_key || path.starts_with("arn:") {
+        return Ok(());
+    }
+    Err(invalid_argument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+        .with("ArgumentName", "x-amz-copy-source")
+        .with("ArgumentValue", &source))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html>
