@@ -11,6 +11,7 @@ from test_versions import ARN
 ROOT = {"HEARTH_ROOT_ACCESS_KEY_ID": "ROOTKEY", "HEARTH_ROOT_SECRET_ACCESS_KEY": "root-secret-of-the-tests"}
 LAMBDA = "arn:aws:lambda:us-east-1:000000000000"
 SOURCE = "def handler(event, context): return 'done'"
+POLLS = "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
@@ -30,6 +31,8 @@ class World:
         self.server = server
         self.root, self.iam = (self.client(name, ROOT_KEYS) for name in ("lambda", "iam"))
         self.role = self.iam.create_role(RoleName="basic", AssumeRolePolicyDocument=document(TRUST))["Role"]["Arn"]
+        self.poller = self.iam.create_role(RoleName="poller", AssumeRolePolicyDocument=document(TRUST))["Role"]["Arn"]
+        self.iam.attach_role_policy(RoleName="poller", PolicyArn=POLLS)
         self.iam.create_user(UserName="dev")
         made = self.iam.create_access_key(UserName="dev")["AccessKey"]
         self.keys = {"key": made["AccessKeyId"], "secret": made["SecretAccessKey"]}
@@ -153,7 +156,7 @@ def test_the_tags_of_a_function_decide_who_may_do_what_to_it(world):
 
 
 def test_mappings_and_configurations_are_told_apart_by_their_tags(world):
-    dev, name = world.dev, world.function()
+    dev, name = world.dev, world.function(Role=world.poller)
     queue = world.client("sqs", ROOT_KEYS).create_queue(QueueName=f"q-{os.urandom(4).hex()}")["QueueUrl"].rsplit("/", 1)[1]
     mapping = world.root.create_event_source_mapping(
         FunctionName=name, EventSourceArn=f"arn:aws:sqs:us-east-1:000000000000:{queue}", Enabled=False, Tags={"team": "red"}
@@ -277,7 +280,7 @@ def test_urls_are_made_only_with_the_auth_type_that_a_policy_demands(world):
 
 
 def test_mappings_are_limited_to_some_functions(world):
-    dev, mine, other = world.dev, world.function(), world.function()
+    dev, mine, other = world.dev, world.function(Role=world.poller), world.function(Role=world.poller)
     queue = world.client("sqs", ROOT_KEYS).create_queue(QueueName=f"q-{os.urandom(4).hex()}")["QueueUrl"].rsplit("/", 1)[1]
     source = {"EventSourceArn": f"arn:aws:sqs:us-east-1:000000000000:{queue}", "Enabled": False}
     mapping = f"{LAMBDA}:event-source-mapping:*"
@@ -373,12 +376,18 @@ def test_a_poller_is_bound_by_the_conditions_of_its_functions_role(world):
         "Null": {"lambda:SourceFunctionArn": "true"},
     }
     statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*", "Condition": condition}
+    everything = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
+    world.iam.put_role_policy(RoleName="basic", PolicyName="poll", PolicyDocument=document(everything))
+    made = {
+        team: world.root.create_event_source_mapping(EventSourceArn=source, FunctionName=name, Enabled=False)["UUID"]
+        for team, source in sources.items()
+    }
     world.iam.put_role_policy(RoleName="basic", PolicyName="poll", PolicyDocument=document(statement))
     try:
-        made = {
-            team: world.root.create_event_source_mapping(EventSourceArn=source, FunctionName=name)["UUID"]
-            for team, source in sources.items()
-        }
+        for mapping in made.values():
+            disabled = lambda: world.root.get_event_source_mapping(UUID=mapping)["State"] == "Disabled"
+            eventually(disabled, what="the mapping as it was made")
+            world.root.update_event_source_mapping(UUID=mapping, Enabled=True)
         sqs.send_message(QueueUrl=urls["red"], MessageBody="m")
 
         def result(team):
@@ -391,3 +400,58 @@ def test_a_poller_is_bound_by_the_conditions_of_its_functions_role(world):
         for mapping in made.values():
             world.root.delete_event_source_mapping(UUID=mapping)
         world.iam.delete_role_policy(RoleName="basic", PolicyName="poll")
+
+
+def test_a_function_is_connected_only_to_what_its_role_may_reach(world):
+    """As AWS refuses it: what would fail at each poll and delivery fails when it is configured."""
+    name, suffix = world.function(), os.urandom(4).hex()
+    queue = world.client("sqs", ROOT_KEYS).create_queue(QueueName=f"q-{suffix}")["QueueUrl"].rsplit("/", 1)[1]
+    queue = f"arn:aws:sqs:us-east-1:000000000000:{queue}"
+    topic = world.client("sns", ROOT_KEYS).create_topic(Name=f"t-{suffix}")["TopicArn"]
+    mapping = {"FunctionName": name, "EventSourceArn": queue, "Enabled": False}
+    invalid = "InvalidParameterValueException"
+
+    def let(*actions):
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": [queue, topic, f"{ARN}*", "arn:aws:s3:::b/*"]}
+        world.iam.put_role_policy(RoleName="basic", PolicyName="reach", PolicyDocument=document(statement))
+
+    def dead_letters(arn):
+        return {"FunctionName": name, "DeadLetterConfig": {"TargetArn": arn}}
+
+    def destination(arn):
+        return {"FunctionName": name, "DestinationConfig": {"OnFailure": {"Destination": arn}}}
+
+    try:
+        for let_already, missing in ((["sqs:SendMessage"], "ReceiveMessage"), (["sqs:ReceiveMessage"], "DeleteMessage")):
+            let(*let_already)
+            why = f"The function execution role does not have permissions to call {missing} on SQS"
+            assert refused(world.root.create_event_source_mapping, **mapping) == (invalid, why)
+        let("logs:PutLogEvents")
+        for arn, what in ((queue, "SendMessage on SQS"), (topic, "Publish on SNS")):
+            why = f"The provided execution role does not have permissions to call {what}"
+            assert refused(world.root.update_function_configuration, **dead_letters(arn)) == (invalid, why)
+            asked = world.asked(DeadLetterConfig={"TargetArn": arn})
+            assert refused(world.root.create_function, **asked) == (invalid, why)
+            assert refused(world.root.get_function, FunctionName=asked["FunctionName"])[0] == "ResourceNotFoundException"
+        other = f"{ARN}{world.function()}"
+        destinations = ((queue, "SendMessage"), (topic, "Publish"), (other, "InvokeFunction"), ("arn:aws:s3:::b", "PutObject"))
+        for arn, action in destinations:
+            why = f"The function's execution role does not have permissions to call {action} on {arn}"
+            assert refused(world.root.put_function_event_invoke_config, **destination(arn)) == (invalid, why)
+        # Nothing of it was stored.
+        assert "DeadLetterConfig" not in world.root.get_function_configuration(FunctionName=name)
+        assert refused(world.root.get_function_event_invoke_config, FunctionName=name)[0] == "ResourceNotFoundException"
+        let("sqs:*", "sns:Publish", "lambda:InvokeFunction", "s3:PutObject")
+        for arn, _ in destinations:
+            stored = world.root.put_function_event_invoke_config(**destination(arn))
+            assert stored["DestinationConfig"]["OnFailure"] == {"Destination": arn}
+        made = world.root.create_event_source_mapping(**mapping)
+        assert world.root.update_function_configuration(**dead_letters(topic))["DeadLetterConfig"] == {"TargetArn": topic}
+        let("sqs:SendMessage")
+        # Who is called instead must be able to be called, too.
+        disabled = lambda: world.root.get_event_source_mapping(UUID=made["UUID"])["State"] == "Disabled"
+        eventually(disabled, what="the mapping as it was made")
+        assert refused(world.root.update_event_source_mapping, UUID=made["UUID"], FunctionName=name)[0] == invalid
+        world.root.delete_event_source_mapping(UUID=made["UUID"])
+    finally:
+        world.iam.delete_role_policy(RoleName="basic", PolicyName="reach")

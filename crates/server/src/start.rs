@@ -197,6 +197,7 @@ impl Server {
         let code_links = CodeLinks::new(*store.server_secret());
         // Each of the two needs the other: buckets notify functions, functions have their code in buckets.
         let s3_cell = Arc::new(OnceLock::new());
+        let role_cell = Arc::new(OnceLock::new());
         let lambda = Lambda::start(lambda::Options {
             store: store.clone(),
             engine: engine.clone(),
@@ -204,6 +205,7 @@ impl Server {
             metrics: metrics.clone(),
             deliveries: deliveries.clone(),
             check_role: check_role(&iam, config.roles),
+            role_may: targets::roles::once_known(Arc::clone(&role_cell)),
             read_object: targets::buckets::read_object(Arc::clone(&s3_cell)),
             identify: identify(&iam, config.auth != Auth::Open),
             evaluates_identity: config.auth != Auth::Open,
@@ -221,6 +223,7 @@ impl Server {
         .await?;
 
         let role_may = targets::roles::role_may(&iam, &lambda, &sqs, config.auth != Auth::Open);
+        let _ = role_cell.set(Arc::clone(&role_may));
         let queues = Queues { sqs: sqs.clone(), iam: iam.clone(), role_may: Arc::clone(&role_may) };
         let targets = Targets {
             metrics: metrics.clone(),

@@ -15,6 +15,7 @@ mod concurrency;
 mod error;
 mod event_invoke;
 mod event_source_mappings;
+mod execution_role;
 mod functions;
 mod hot_reload;
 mod invoke;
@@ -61,6 +62,7 @@ pub use event_source_mappings::{
     EventSource, EventSourceError, FailureDestination, MappedError, MappingRecord, MappingState, QueueFacts,
     Settings, SourceKind, StartingPosition,
 };
+pub use execution_role::RoleMay;
 pub use hot_reload::HotReload;
 pub use permissions::{Identify, Identity};
 pub use rate_limits::RateLimits;
@@ -167,6 +169,8 @@ pub struct Options {
     pub packages: Packages,
     /// Whether a role can be a function's.
     pub check_role: CheckRole,
+    /// What a function's role may do.
+    pub role_may: RoleMay,
     /// Reads code that lies in S3.
     pub read_object: ReadObject,
     /// Who a caller is to policies.

@@ -1,6 +1,6 @@
 //! Roles that services act as: whether one may do what a poller or a delivery is about to do.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use deliveries::{Parcel, Sender};
 use iam::{Iam, RoleDeed};
@@ -22,6 +22,13 @@ pub fn role_may(iam: &Iam, lambda: &Lambda, sqs: &Sqs, evaluates_identity: bool)
             .with_some("aws:RequestedRegion", region(resource).or_else(|| region(source_arn)));
         let deed = RoleDeed { role_arn, session: session_name(source_arn), action, resource, keys };
         iam.role_allows(&deed).is_ok_and(policy::Decision::is_allowed)
+    })
+}
+
+/// The same, for functions' own service, which is there before roles can be asked about: until then none may do anything.
+pub fn once_known(role_may: Arc<OnceLock<RoleMay>>) -> lambda::RoleMay {
+    Box::new(move |role_arn, source_arn, action, resource| {
+        role_may.get().is_some_and(|role_may| role_may(role_arn, source_arn, action, resource))
     })
 }
 

@@ -48,6 +48,12 @@ async fn write(
 ) -> Result<shapes::FunctionEventInvokeConfig, Error> {
     let arn = qualified_arn(&target);
     let now = lambda.now();
+    // A function that is not there is the transaction's to say.
+    if let Ok(function) = lambda.store.read(|snapshot| target.resolve(snapshot)) {
+        for (destination, _) in change.destinations() {
+            lambda.check_destination(&function.record, destination)?;
+        }
+    }
     let store = lambda.store.clone();
     let written = store
         .write(move |tx| {

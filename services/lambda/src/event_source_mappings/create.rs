@@ -28,8 +28,10 @@ pub async fn create(
     let tags = input.tags.unwrap_or_default();
     validate_tags(&tags)?;
     let source_arn = input.event_source_arn.unwrap_or_default();
-    // A function that is not there is said before a queue that is not; the transaction decides.
-    lambda.store.read(|snapshot| target.resolve(snapshot).map_err(function_does_not_exist))?;
+    // A function that is not there, or whose role may not poll, is said before a queue that is not there; the
+    // transaction decides.
+    let found = lambda.store.read(|snapshot| target.resolve(snapshot).map_err(function_does_not_exist))?;
+    lambda.check_polling(&found.record, &source_arn)?;
     let facts = queue_facts(&lambda.event_source, &target.scope, kind, &source_arn)?;
     let is_enabled = input.enabled.unwrap_or(true);
     let last_modified = lambda.now();

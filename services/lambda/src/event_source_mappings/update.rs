@@ -22,6 +22,11 @@ pub async fn update(
     let scope = cx.scope.clone();
     let function = input.function_name.as_deref().map(|name| Target::parse(&cx, name, None)).transpose()?;
     let before = lambda.store.read(|snapshot| find(snapshot, &scope, id))?;
+    if let Some(function) = &function {
+        let found =
+            lambda.store.read(|snapshot| function.resolve(snapshot).map_err(function_does_not_exist))?;
+        lambda.check_polling(&found.record, &before.source_arn)?;
+    }
     let facts = queue_facts(&lambda.event_source, &scope, before.source, &before.source_arn)?;
     let last_modified = lambda.now();
     let updated = lambda

@@ -52,6 +52,9 @@ pub async fn create(
     let record = FunctionRecord { connections, ..record(&lambda, &target, input)? };
     validate::check_snap_start(&record)?;
     lambda.check_role(&record.scope, &record.role)?;
+    if let Some(target_arn) = &record.connections.dead_letter_arn {
+        lambda.check_dead_letters(&record.arn(), &record.role, target_arn)?;
+    }
     let runtime_version = lambda.runtime_version(record.runtime)?;
     // A name that is taken is refused before 50 MB are unpacked; the transaction decides.
     if lambda.functions.contains(&target.scope, &target.name) {

@@ -41,6 +41,13 @@ pub async fn update_configuration(
     if let Some(role) = &input.role {
         lambda.check_role(&target.scope, role)?;
     }
+    if input.role.is_some() || input.dead_letter_config.is_some() {
+        let connections = before.connections.clone().changed(&lambda, &unsupported!(input))?;
+        if let Some(target_arn) = connections.dead_letter_arn {
+            let role = input.role.as_ref().unwrap_or(&before.role);
+            lambda.check_dead_letters(&before.arn(), role, &target_arn)?;
+        }
+    }
     if let Some(timeout) = input.timeout.and_then(|timeout| u32::try_from(timeout).ok()) {
         check_function_timeout(&lambda, &target.scope, &target.name, timeout)?;
     }

@@ -171,6 +171,7 @@ async fn start(store: &Store, code: &TempDir) -> Lambda {
         metrics: metrics::Metrics::start(store.clone(), clock::Time::system()),
         deliveries: deliveries::Deliveries::new(store.clone(), clock::Time::system()),
         check_role: Box::new(|_, _| Ok(())),
+        role_may: Box::new(|_, _, _, _| true),
         runtime_version: Box::new(|_| Ok("provided".to_owned())),
         deliverable: Box::new(|_| false),
         event_source: Box::new(|_, _| Err(crate::EventSourceError::NotSupported)),
