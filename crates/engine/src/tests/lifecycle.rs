@@ -61,8 +61,10 @@ async fn an_exit_answers_at_once_and_the_environment_recovers() {
 #[tokio::test]
 async fn a_kill_for_memory_is_told_apart() {
     let fake = handler(|_, payload| async move { payload });
-    let fixture = Fixture::start(fake);
+    let mut fixture = Fixture::start(fake);
     fixture.invoke("1").await.unwrap();
+    // What is killed between an answer and this is the answered invocation's.
+    fixture.lines_until("REPORT").await;
     fixture.fake.counts().oom_kills.store(1, Ordering::SeqCst);
     let killed = fixture.invoke("exit 137").await.unwrap();
     assert_eq!(error_type(&killed), "Runtime.OutOfMemory");

@@ -163,7 +163,6 @@ impl Environment {
         });
         let mut log_tail = None;
         if invocation.tail {
-            self.measure();
             self.settle();
             log_tail = self.journal.take_tail();
         }
@@ -185,9 +184,6 @@ impl Environment {
             capacity,
         });
         reply.send(outcome);
-        if !invocation.tail {
-            self.measure();
-        }
     }
 
     /// Everything the function has printed for this invocation, then END and REPORT.
@@ -211,6 +207,8 @@ impl Environment {
     pub(super) fn runtime_done(&mut self) {
         let Some(mut settlement) = self.unsettled.take() else { return };
         if settlement.runtime_done.is_none() {
+            // Not with the answer, which would leave only after the kernel has told all this.
+            self.measure();
             // A child that was killed for its memory is the function's affair once the function has answered.
             self.oom_kills_seen = self.usage.oom_kills;
             self.drain();
