@@ -1,7 +1,8 @@
 //! What happened, by the minute: metrics as CloudWatch names them, kept where it will read them.
 //!
 //! Recording is a push onto a queue in memory ([`Metrics::observe`]): what is observed is turned into series and numbers
-//! later, off the path of whoever observed it. A second after the first observation they are added to what is stored.
+//! later, off the path of whoever observed it. What happens thousands of times a second is counted where it happens and
+//! fetched from there ([`Metrics::gather_from`]). A second after the first observation they are added to what is stored.
 //! What was not stored yet when the server is killed is lost; nothing that was asked for ever depends on a metric.
 
 mod series;
@@ -42,6 +43,7 @@ struct Inner {
     store: Store,
     time: Time,
     observed: Mutex<Vec<(Timestamp, Observation)>>,
+    sources: Mutex<Vec<Source>>,
     gathered: Mutex<Gathered>,
     bell: Notify,
     /// Held while points are stored, so that who asks sees what came before.
@@ -49,6 +51,7 @@ struct Inner {
 }
 
 type Observation = Box<dyn FnOnce(&mut Recorder<'_>) + Send>;
+type Source = Box<dyn Fn(&mut Recorder<'_>) + Send>;
 
 #[derive(Default)]
 struct Gathered {
@@ -63,15 +66,27 @@ pub struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    /// From here on, what is recorded is of this moment's minute.
+    pub fn set_time(&mut self, at: Timestamp) {
+        self.minute = series::minute(at);
+    }
+
     /// Adds one value to a series.
     pub fn add(&mut self, series: Series, value: f64) {
+        let mut one = Statistics::default();
+        one.add(value);
+        self.merge(series, &one);
+    }
+
+    /// Adds what was counted elsewhere to a series.
+    pub fn merge(&mut self, series: Series, statistics: &Statistics) {
         if self.gathered.points.len() >= POINTS_MAX
             && !self.gathered.points.contains_key(&(series.clone(), self.minute))
         {
             self.gathered.lost += 1;
             return;
         }
-        self.gathered.points.entry((series, self.minute)).or_default().add(value);
+        self.gathered.points.entry((series, self.minute)).or_default().merge(statistics);
     }
 }
 
@@ -82,6 +97,7 @@ impl Metrics {
             store,
             time,
             observed: Mutex::default(),
+            sources: Mutex::default(),
             gathered: Mutex::default(),
             bell: Notify::new(),
             storing: tokio::sync::Mutex::default(),
@@ -105,6 +121,21 @@ impl Metrics {
         if let Some(observed) = full {
             self.0.gather(observed);
         }
+    }
+
+    /// Asks `source` for what it has counted since it was last asked, whenever observations are gathered.
+    pub fn gather_from(&self, source: impl Fn(&mut Recorder<'_>) + Send + 'static) {
+        lock(&self.0.sources).push(Box::new(source));
+    }
+
+    /// A source has counted the first since it was asked.
+    pub fn counted(&self) {
+        self.0.bell.notify_one();
+    }
+
+    /// Now, as observations are stamped.
+    pub fn now(&self) -> Timestamp {
+        self.0.time.now()
     }
 
     /// What was recorded of a series in `[from, to)`, by minute. Sees everything observed before.
@@ -140,7 +171,7 @@ impl Metrics {
 
     /// Forgets what is not stored: the store was emptied.
     pub fn reset(&self) {
-        lock(&self.0.observed).clear();
+        self.0.gather(mem::take(&mut *lock(&self.0.observed)));
         *lock(&self.0.gathered) = Gathered::default();
     }
 }
@@ -150,6 +181,9 @@ impl Inner {
         let mut gathered = lock(&self.gathered);
         for (at, observation) in observed {
             observation(&mut Recorder { minute: series::minute(at), gathered: &mut gathered });
+        }
+        for source in lock(&self.sources).iter() {
+            source(&mut Recorder { minute: series::minute(self.time.now()), gathered: &mut gathered });
         }
     }
 

@@ -1,15 +1,18 @@
 //! Lambda's metrics: what is counted, and under which dimensions.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>
 
+mod tally;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use deliveries::{GivenUp, Purpose};
 use domain::{FunctionRef, Qualifier, Scope, Version};
-use engine::{Capacity, InUse, InvokeError, Observation, Observed};
+use engine::Observation;
 use http::StatusCode;
-use metrics::{Dimensions, Metrics, Recorder, Series};
+use metrics::{Dimensions, Metrics, Recorder, Series, Statistics};
 
+use self::tally::Tallies;
 use crate::urls::UrlRecord;
 
 /// The namespace of all of them.
@@ -17,71 +20,14 @@ pub const NAMESPACE: &str = "AWS/Lambda";
 
 /// Counts every invocation of an engine.
 pub fn observer(metrics: Metrics) -> engine::Observer {
+    let tallies = Arc::new(Tallies::default());
+    let counted = Arc::clone(&tallies);
+    metrics.gather_from(move |recorder| counted.record(recorder));
     Arc::new(move |observation: &Observation<'_>| {
-        let measured = match observation.what {
-            Observed::Ended(Ok(outcome)) => Measured::Ran {
-                failed: outcome.function_error.is_some(),
-                duration: outcome.duration,
-                capacity: outcome.capacity,
-                in_use: observation.in_use,
-            },
-            Observed::Ended(Err(InvokeError::Throttled { .. })) => Measured::Throttled,
-            // Errors of the platform count as neither invocations nor errors.
-            Observed::Ended(Err(_)) => return,
-            Observed::ExtensionsDone(duration) => Measured::ExtensionsDone(duration),
-        };
-        let (version, arn) = (Arc::clone(observation.version), observation.invoked_arn.to_owned());
-        metrics.observe(move |recorder| {
-            let subject = Subject::of(&version.scope, version.name.as_str(), &arn, Some(version.version));
-            measured.record(&subject, recorder);
-        });
-    })
-}
-
-enum Measured {
-    Throttled,
-    Ran { failed: bool, duration: Duration, capacity: Capacity, in_use: InUse },
-    ExtensionsDone(Duration),
-}
-
-impl Measured {
-    fn record(&self, subject: &Subject<'_>, recorder: &mut Recorder<'_>) {
-        let mut add = |metric, value| subject.add(recorder, metric, value);
-        match self {
-            Self::Throttled => add("Throttles", 1.0),
-            Self::ExtensionsDone(duration) => add("PostRuntimeExtensionsDuration", milliseconds(*duration)),
-            Self::Ran { failed, duration, capacity, in_use } => {
-                add("Invocations", 1.0);
-                // Recorded as zero, too, so that its average is the rate of errors.
-                add("Errors", f64::from(u8::from(*failed)));
-                add("Throttles", 0.0);
-                add("Duration", milliseconds(*duration));
-                match capacity {
-                    Capacity::OnDemand => {}
-                    Capacity::Provisioned => add("ProvisionedConcurrencyInvocations", 1.0),
-                    Capacity::Spillover => add("ProvisionedConcurrencySpilloverInvocations", 1.0),
-                }
-                record_concurrency(subject, recorder, in_use);
-            }
+        if tallies.count(observation, metrics.now()) {
+            metrics.counted();
         }
-    }
-}
-
-/// What was in use: each number belongs to one level, and none is another's sum.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html>
-fn record_concurrency(subject: &Subject<'_>, recorder: &mut Recorder<'_>, in_use: &InUse) {
-    let mut add = |level, metric, value: f64| subject.add_at(level, recorder, metric, value);
-    add(Level::Account, "ConcurrentExecutions", in_use.account.into());
-    add(Level::Account, "UnreservedConcurrentExecutions", in_use.unreserved.into());
-    add(Level::Account, "ClaimedAccountConcurrency", in_use.claimed.into());
-    add(Level::Function, "ConcurrentExecutions", in_use.function.into());
-    add(Level::Resource, "ConcurrentExecutions", in_use.version.into());
-    if in_use.provisioned > 0 {
-        let busy = f64::from(in_use.provisioned_in_use);
-        add(Level::Resource, "ProvisionedConcurrentExecutions", busy);
-        let utilization = busy / f64::from(in_use.provisioned);
-        add(Level::Resource, "ProvisionedConcurrencyUtilization", utilization);
-    }
+    })
 }
 
 /// Counts a request to a function URL, whoever answered it.
@@ -131,7 +77,12 @@ enum Level {
 }
 
 impl<'a> Subject<'a> {
-    fn of(scope: &'a Scope, function: &'a str, invoked_arn: &str, executed: Option<Version>) -> Self {
+    pub(crate) fn of(
+        scope: &'a Scope,
+        function: &'a str,
+        invoked_arn: &str,
+        executed: Option<Version>,
+    ) -> Self {
         let qualifier = invoked_arn.split(':').nth(7).map(str::to_owned);
         let is_alias = qualifier
             .as_ref()
@@ -139,14 +90,26 @@ impl<'a> Subject<'a> {
         Self { scope, function, qualifier, executed: executed.filter(|_| is_alias) }
     }
 
-    /// What adds up over the functions of an account, and over the versions of a function.
     fn add(&self, recorder: &mut Recorder<'_>, metric: &'static str, value: f64) {
+        let mut one = Statistics::default();
+        one.add(value);
+        self.merge(recorder, metric, &one);
+    }
+
+    /// What adds up over the functions of an account, and over the versions of a function.
+    fn merge(&self, recorder: &mut Recorder<'_>, metric: &'static str, statistics: &Statistics) {
         for level in [Level::Account, Level::Function, Level::Resource] {
-            self.add_at(level, recorder, metric, value);
+            self.merge_at(level, recorder, metric, statistics);
         }
     }
 
-    fn add_at(&self, level: Level, recorder: &mut Recorder<'_>, metric: &'static str, value: f64) {
+    fn merge_at(
+        &self,
+        level: Level,
+        recorder: &mut Recorder<'_>,
+        metric: &'static str,
+        statistics: &Statistics,
+    ) {
         let mut add = |dimensions: Dimensions| {
             let series = Series {
                 scope: self.scope.clone(),
@@ -154,7 +117,7 @@ impl<'a> Subject<'a> {
                 metric: metric.to_owned(),
                 dimensions,
             };
-            recorder.add(series, value);
+            recorder.merge(series, statistics);
         };
         let of_function = || Dimensions::from([("FunctionName".to_owned(), self.function.to_owned())]);
         match (level, &self.qualifier) {
