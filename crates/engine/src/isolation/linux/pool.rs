@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use domain::{Runtime, limits};
+use domain::{Family, Runtime, limits};
 use runtimes::Serving;
 use sandbox::{Cpu, Limits, Process, Sandbox, Sandboxes, Template};
 use tokio::sync::Notify;
@@ -29,12 +29,13 @@ const QUIET_WHILE_STARTING: Duration = Duration::from_millis(30);
 const MEMORY_MIB_INITIAL: u32 = 512;
 /// Of one processor, against the functions that run meanwhile.
 const CPU_PER_MILLE_INITIAL: u32 = 20;
-/// What making one takes of a processor: an interpreter's start (26 to 31 ms when the design was tried out), or a
-/// handful of system calls.
-const STEM_COST: Duration = Duration::from_millis(35);
+/// What making one takes of a processor: a handful of system calls, and of a stem the start of its interpreter. Python's
+/// takes 32 to 34 ms, Node's 63 to 71 (measured with Python 3.12 and Node 20).
 const BARE_COST: Duration = Duration::from_millis(2);
-/// What a waiting stem holds (5.6 to 7.4 MiB when the design was tried out): what it shares with others is not counted.
-const STEM_MIB: u64 = 8;
+const STEM_COST: Duration = Duration::from_millis(35);
+const NODE_STEM_COST: Duration = Duration::from_millis(70);
+/// What a waiting stem holds: 5.9 to 6.1 MiB of Python's, 8.7 to 9.3 of Node's. What it shares with others is not counted.
+const STEM_MIB: u64 = 10;
 /// All stems of a kind may hold this part of the machine's memory.
 const STEMS_PART: u64 = 32;
 const STEMS_MAX: u64 = 64;
@@ -60,6 +61,16 @@ pub(super) struct Kind {
     pub(super) runtime: Runtime,
     /// Of a stem: the memory its runtime is sized for.
     pub(super) stem_class_mib: Option<u32>,
+}
+
+impl Kind {
+    fn cost(self) -> Duration {
+        match (self.stem_class_mib, self.runtime.family()) {
+            (None, _) => BARE_COST,
+            (Some(_), Family::Node) => NODE_STEM_COST,
+            (Some(_), _) => STEM_COST,
+        }
+    }
 }
 
 /// A sandbox of nobody's, and the runtime that waits in it if it is a stem.
@@ -127,7 +138,6 @@ enum Step {
 impl Pool {
     pub(super) fn start(sandboxes: Sandboxes) -> Arc<Self> {
         let machine_mib = crate::engine::machine_memory_mib();
-        let stems_max = (machine_mib / STEMS_PART / STEM_MIB).min(STEMS_MAX);
         let shelves = Shelves {
             of: HashMap::new(),
             templates: HashMap::new(),
@@ -137,7 +147,7 @@ impl Pool {
         };
         let pool = Arc::new(Self {
             sandboxes,
-            stems_max: usize::try_from(stems_max).unwrap_or_default(),
+            stems_max: stems_max(machine_mib),
             reserve_mib: machine_mib / RESERVE_PART,
             shelves: Mutex::new(shelves),
             bell: Arc::default(),
@@ -386,7 +396,7 @@ async fn refill(pool: Weak<Pool>, bell: Arc<Notify>) {
                 Some(now + FAILURE_PAUSE)
             }
             Step::Make(kind, serving) => {
-                budget.spend(if kind.stem_class_mib.is_some() { STEM_COST } else { BARE_COST }, now);
+                budget.spend(kind.cost(), now);
                 strong.stock(kind, &serving).await;
                 continue;
             }
@@ -398,6 +408,32 @@ async fn refill(pool: Weak<Pool>, bell: Arc<Notify>) {
             Some(until) if until < now + FAILURE_PAUSE => tokio::time::sleep_until(until.into()).await,
             Some(until) => drop(tokio::time::timeout_at(until.into(), rung).await),
             None => rung.await,
+        }
+    }
+}
+
+/// How many stems of a kind a machine of so much memory has room for.
+fn stems_max(machine_mib: u64) -> usize {
+    usize::try_from((machine_mib / STEMS_PART / STEM_MIB).min(STEMS_MAX)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stem_costs_what_its_interpreter_takes() {
+        let cost = |runtime, stem_class_mib| Kind { runtime, stem_class_mib }.cost();
+        assert_eq!(cost(Runtime::Python312, None), BARE_COST);
+        assert_eq!(cost(Runtime::Python312, Some(128)), STEM_COST);
+        assert_eq!(cost(Runtime::Node20, Some(128)), NODE_STEM_COST);
+        assert_eq!(cost(Runtime::Node20, None), BARE_COST);
+    }
+
+    #[test]
+    fn stems_hold_a_thirty_second_of_the_memory_at_most() {
+        for (machine_mib, expected) in [(0, 0), (300, 0), (320, 1), (8 * 1024, 25), (64 * 1024, 64)] {
+            assert_eq!(stems_max(machine_mib), expected, "{machine_mib} MiB");
         }
     }
 }
