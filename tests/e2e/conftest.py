@@ -4,6 +4,7 @@
 """
 
 import io
+import itertools
 import json
 import os
 import shutil
@@ -27,6 +28,9 @@ HERE = Path(__file__).parent
 FUNCTIONS = HERE / "functions"
 BINARY = os.environ.get("HEARTH_BIN", str(HERE.parents[1] / "target" / "debug" / "hearth"))
 REGION = "us-east-1"
+# Each worker has a thousand to go round in.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = itertools.cycle(range(20000 + 1000 * WORKER, 21000 + 1000 * WORKER))
 # The server that the session's tests share, once there is one.
 SHARED = []
 
@@ -218,9 +222,15 @@ class Server:
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port nobody has, from below those the kernel gives to outgoing connections: nobody takes it meanwhile."""
+    while True:
+        with socket.socket() as listener:
+            try:
+                port = next(PORTS)
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 @pytest.fixture(scope="session")
@@ -261,14 +271,19 @@ def start():
             one.kill()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    for server in SHARED if report.failed else []:
+        report.sections.append(("the end of what the shared server printed", server.printed()[-5000:]))
+    return report
+
+
 def pytest_terminal_summary(terminalreporter):
     # The plain closing line that any CI understands.
     stats = terminalreporter.stats
     count = {kind: len(stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped")}
     failed = count["failed"] + count["error"]
-    for server in SHARED if failed else []:
-        terminalreporter.write_sep("-", "the end of what the shared server printed")
-        terminalreporter.write_line(server.printed()[-5000:])
     terminalreporter.write_line(f"{count['passed']} passed, {failed} failed, {count['skipped']} skipped")
 
 
