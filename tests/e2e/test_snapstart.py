@@ -113,6 +113,32 @@ def handler(event, context):
     assert key.startswith("ASIA")
 
 
+NODE = "export async function handler() { return process.env.AWS_LAMBDA_INITIALIZATION_TYPE; }"
+# What a custom runtime does that knows of SnapStart.
+CUSTOM = """#!/usr/bin/env bash
+set -euo pipefail
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
+curl -sS "$api/restore/next"
+while true; do
+    headers=$(curl -sS -o /dev/null -D - "$api/invocation/next")
+    id=$(grep -i '^lambda-runtime-aws-request-id' <<< "$headers" | tr -d '[:space:]' | cut -d: -f2)
+    curl -sS -o /dev/null -d "\\"$AWS_LAMBDA_INITIALIZATION_TYPE\\"" "$api/invocation/$id/response"
+done
+"""
+
+
+@pytest.mark.parametrize("runtime", ["node", "custom"])
+def test_other_runtimes_are_initialised_ahead_too(server, client, runtime):
+    if runtime == "node":
+        name = server.node(NODE, SnapStart=ON)
+    else:
+        zipped = zip_of({"bootstrap": (CUSTOM, 0o755)})
+        name = server.function_from(zipped, runtime="provided.al2023", handler="none", SnapStart=ON)
+    answer, response = server.invoke(name, Qualifier=publish(client, name), LogType="Tail")
+    assert answer == "snap-start"
+    assert "\tRestore Duration: " in tail(response)
+
+
 def test_a_hook_that_fails_before_fails_the_version(server, client):
     source = """
 from snapshot_restore_py import register_before_snapshot
@@ -194,7 +220,7 @@ public class Main implements RequestHandler<Map<String, Object>, Object> {
 @pytest.fixture(scope="module")
 def java_function(server):
     """Makes Java functions with hooks."""
-    runtimes = [row.runtime for row in served() if row.runtime.startswith("java") and not row.runtime.startswith("java8")]
+    runtimes = [row.runtime for row in served() if row.runtime.startswith("java")]
     if not runtimes:
         pytest.skip("no Java on this machine")
     zipped = zip_of(java(JAVA_HOOKS, ["com", "org"]))
@@ -274,21 +300,6 @@ def test_what_it_does_not_go_with(server, client, settings, message):
         "InvalidParameterValueException",
         message,
     )
-
-
-@pytest.mark.parametrize("runtime", ["python3.11", "nodejs22.x", "java8.al2", "ruby3.4", "provided.al2023"])
-def test_runtimes_that_have_none(server, client, runtime):
-    package = zip_of({"lambda_function.py": "def handler(event, context): pass"})
-    expected = "InvalidParameterValueException", f"{runtime} is not supported for SnapStart enabled functions."
-    with pytest.raises(ClientError) as error:
-        server.function_from(package, runtime=runtime, SnapStart=ON)
-    assert (error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]) == expected
-    if runtime == "python3.11":
-        # Neither is it kept when the runtime changes, nor switched on later.
-        name = server.function_from(package, SnapStart=ON)
-        assert refused(client.update_function_configuration, FunctionName=name, Runtime=runtime) == expected
-        name = server.function_from(package, runtime=runtime)
-        assert refused(client.update_function_configuration, FunctionName=name, SnapStart=ON) == expected
 
 
 def test_provisioned_concurrency_does_not_go_with_it(server, client):

@@ -85,19 +85,6 @@ runtimes! {
     ProvidedAl2023 "provided.al2023" Provided "",
 }
 
-impl Runtime {
-    /// Whether functions in it may use SnapStart: Python from 3.12, Java from 11 and .NET from 8.
-    /// <https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes>
-    pub fn has_snap_start(self) -> bool {
-        match self.family() {
-            Family::Python => !matches!(self, Self::Python39 | Self::Python310 | Self::Python311),
-            Family::Java => !matches!(self, Self::Java8Al2 | Self::Java8Al2023),
-            Family::DotNet => true,
-            Family::Node | Family::Ruby | Family::Provided => false,
-        }
-    }
-}
-
 /// Not an identifier a function can be created with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown runtime {0}")]
@@ -130,33 +117,5 @@ mod tests {
         for runtime in Runtime::ALL {
             assert_eq!(runtime.id().parse(), Ok(*runtime));
         }
-    }
-
-    #[test]
-    fn snap_start_is_of_the_runtimes_that_aws_names() {
-        let without: Vec<_> = Runtime::ALL
-            .iter()
-            .filter(|runtime| !runtime.has_snap_start())
-            .map(|runtime| runtime.id())
-            .collect();
-        let expected = [
-            "python3.9",
-            "python3.10",
-            "python3.11",
-            "nodejs18.x",
-            "nodejs20.x",
-            "nodejs22.x",
-            "nodejs24.x",
-            "nodejs26.x",
-            "java8.al2",
-            "java8.al2023",
-            "ruby3.2",
-            "ruby3.3",
-            "ruby3.4",
-            "ruby4.0",
-            "provided.al2",
-            "provided.al2023",
-        ];
-        assert_eq!(without, expected);
     }
 }

@@ -72,8 +72,8 @@ pub async fn update_configuration(
             let mut after = changed(before.clone(), input)?;
             after.layers = layers.unwrap_or(after.layers);
             layers::check_size(&after)?;
-            after.runtime = runtime.unwrap_or(after.runtime);
             validate::check_snap_start(&after)?;
+            after.runtime = runtime.unwrap_or(after.runtime);
             after.runtime_version = runtime_version.unwrap_or(after.runtime_version);
             after.connections = connections;
             after.last_modified = now;

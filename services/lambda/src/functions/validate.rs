@@ -222,7 +222,6 @@ pub fn snap_start(given: Option<shapes::SnapStart>) -> Option<bool> {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes>
 pub fn check_snap_start(record: &FunctionRecord) -> Result<(), Error> {
     let refused = [
-        (!record.runtime.has_snap_start(), record.runtime.id()),
         (
             record.ephemeral_storage_mb > limits::EPHEMERAL_STORAGE_MB_DEFAULT,
             "EphemeralStorage of more than 512 MB",
