@@ -26,11 +26,11 @@ def handler(event, context):
 
 def test_a_function_goes_from_zip_to_answer(server):
     # A region of its own, so that at the end really nothing may be left.
-    iam, functions, logs = (server.client(name, region=REGION, key="111122223333") for name in ("iam", "lambda", "logs"))
+    iam, functions, logs = (server.client(name, region=REGION, key="606060606060") for name in ("iam", "lambda", "logs"))
     role = iam.create_role(RoleName="journey", AssumeRolePolicyDocument=LAMBDA_TRUST, Tags=[{"Key": "a", "Value": "b"}])
     iam.get_waiter("role_exists").wait(RoleName="journey", WaiterConfig={"Delay": 0.05})
     arn = role["Role"]["Arn"]
-    assert arn == "arn:aws:iam::111122223333:role/journey"
+    assert arn == "arn:aws:iam::606060606060:role/journey"
     iam.attach_role_policy(RoleName="journey", PolicyArn=BASIC_EXECUTION)
     attached = iam.list_attached_role_policies(RoleName="journey")["AttachedPolicies"]
     assert attached == [{"PolicyName": "AWSLambdaBasicExecutionRole", "PolicyArn": BASIC_EXECUTION}]

@@ -39,6 +39,10 @@ enum Part {
 /// Whole servers are killed in these; they are a part of their own.
 const CRASH_TESTS: &[&str] = &["test_crash.py", "test_crash_async.py", "test_crash_chain.py"];
 
+/// Two at a time, each with a server that its files share: a test waits for its client or its function as long
+/// as it works.
+const WORKERS: &[&str] = &["--numprocesses=2", "--dist=loadfile"];
+
 impl Test {
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         let mut outcome = Outcome::default();
@@ -55,7 +59,8 @@ impl Test {
             let pytest = || environment.pytest(root);
             if e2e {
                 let others = CRASH_TESTS.iter().flat_map(|file| ["--ignore", file]);
-                outcome.part("end-to-end tests", || run(pytest().args(others).args(&self.more)));
+                outcome
+                    .part("end-to-end tests", || run(pytest().args(WORKERS).args(others).args(&self.more)));
             }
             if crash {
                 outcome
