@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import eventually, free_port
+from test_two_servers import descendants
 
 # Runs any expression a test sends: what is tested is the sandbox, not the function.
 PROBE = """
@@ -200,29 +201,25 @@ def test_a_fork_bomb_stays_within_its_bound(server):
         "            os.waitpid(child, 0)\n"
         "    return [len(children), 'unbounded']\n"
     )
-    before = processes_of_the_machine()
+    before = len(descendants(server))
     answer, response = server.invoke(name, {"see": "bomb()", "setup": setup})
     # Processes cost memory: the kernel may end it for that before the count does.
     if "FunctionError" not in response:
         assert answer[1] == "EAGAIN" and answer[0] <= 1024, answer
     assert server.invoke(name, {"see": "1"})[0] == 1
-    eventually(lambda: processes_of_the_machine() < before + 50, what="the bomb's processes being gone")
+    eventually(lambda: len(descendants(server)) < before + 50, what="the bomb's processes being gone")
 
 
 def test_a_fork_bomb_that_never_ends_is_ended(server):
     name = server.python(PROBE, MemorySize=256, Timeout=2)
     setup = "def bomb():\n    while True:\n        try: os.fork()\n        except OSError: pass\n"
-    before = processes_of_the_machine()
+    before = len(descendants(server))
     answer, response = server.invoke(name, {"see": "bomb()", "setup": setup})
     assert answer["errorType"] in ("Sandbox.Timedout", "Runtime.OutOfMemory"), answer
     # In the same environment: it was not given up.
     assert server.invoke(name, {"see": "1"})[0] == 1
     assert "environment broke" not in server.printed()
-    eventually(lambda: processes_of_the_machine() < before + 50, what="the bomb's processes being gone")
-
-
-def processes_of_the_machine():
-    return sum(entry.isdigit() for entry in os.listdir("/proc"))
+    eventually(lambda: len(descendants(server)) < before + 50, what="the bomb's processes being gone")
 
 
 def test_a_memory_hog_is_ended_alone(server):
