@@ -22,7 +22,7 @@ mod unpack;
 mod hostile;
 
 pub use inspect::{Info, inspect};
-pub use packages::{Hook, Packages, Source, UnpackError};
+pub use packages::{Packages, Source, UnpackError};
 
 use domain::limits::{UNZIPPED_BYTES, ZIP_BYTES};
 

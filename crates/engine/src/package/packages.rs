@@ -44,10 +44,6 @@ impl<F: Fn(&CodeRef) -> io::Result<Bytes> + Send + Sync + 'static> From<Arc<F>> 
     }
 }
 
-/// Prepares an unpacked directory before anyone sees it, such as by byte-compiling Python; on a thread that may wait.
-/// The directory is a tenant's: a hook must not follow its links. An error is logged, and the package served as it is.
-pub type Hook = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
-
 const MAKING: &str = ".making-";
 const REMOVED: &str = ".removed-";
 /// Names the boot of the machine in which the cache was written.
@@ -102,7 +98,6 @@ pub struct Packages {
 struct Inner {
     code_dir: PathBuf,
     source: Source,
-    hook: Option<Hook>,
     /// What is unpacked or being unpacked, by directory name: callers for the same content wait for one of them.
     known: Mutex<HashMap<String, Arc<OnceCell<PathBuf>>>>,
     /// Each unpack holds a whole zip in memory, so there are never more than processors.
@@ -112,19 +107,7 @@ struct Inner {
 impl Packages {
     /// Opens the cache in `code_dir`, making it if needed. Leftovers of a crash are deleted in the background.
     pub fn new(code_dir: impl Into<PathBuf>, source: impl Into<Source>) -> io::Result<Self> {
-        Self::open(code_dir.into(), source.into(), None)
-    }
-
-    /// The same, with a hook that prepares each directory.
-    pub fn with_hook(
-        code_dir: impl Into<PathBuf>,
-        source: impl Into<Source>,
-        hook: Hook,
-    ) -> io::Result<Self> {
-        Self::open(code_dir.into(), source.into(), Some(hook))
-    }
-
-    fn open(code_dir: PathBuf, source: Source, hook: Option<Hook>) -> io::Result<Self> {
+        let (code_dir, source) = (code_dir.into(), source.into());
         fs::create_dir_all(&code_dir)?;
         let leftovers = find_leftovers(&code_dir, &boot_id())?;
         if !leftovers.is_empty() {
@@ -132,7 +115,7 @@ impl Packages {
         }
         let at_once =
             Semaphore::new(std::thread::available_parallelism().map_or(2, |count| count.get().max(2)));
-        Ok(Self { inner: Arc::new(Inner { code_dir, source, hook, known: Mutex::default(), at_once }) })
+        Ok(Self { inner: Arc::new(Inner { code_dir, source, known: Mutex::default(), at_once }) })
     }
 
     /// The directory that a package is unpacked in, unpacking it if it is not; or the folder itself.
@@ -216,11 +199,6 @@ impl Inner {
             let zip =
                 (self.source.0)(code).map_err(|source| UnpackError::Blob { code: code.clone(), source })?;
             unpack::unpack_over(&zip, making)?;
-        }
-        if let Some(hook) = &self.hook
-            && let Err(error) = hook(making)
-        {
-            warn!(%error, "the package could not be prepared, and is served as it is");
         }
         Ok(())
     }

@@ -267,15 +267,6 @@ async fn one_layer_alone_is_its_own_directory() {
 }
 
 #[tokio::test]
-async fn a_hook_prepares_the_directory_before_anyone_sees_it() {
-    let fixture = Fixture::new();
-    let code = fixture.add(&[RawEntry::file("index.py", b"code")]);
-    let hook: Hook = Arc::new(|root| fs::write(root.join("index.pyc"), "compiled"));
-    let packages = Packages::with_hook(fixture.code_dir(), fixture.source(), hook).unwrap();
-    assert!(packages.unpacked(&code).await.unwrap().join("index.pyc").is_file());
-}
-
-#[tokio::test]
 async fn only_what_is_kept_stays() {
     let fixture = Fixture::new();
     let (a, b) = (fixture.add(&[RawEntry::file("a", b"")]), fixture.add(&[RawEntry::file("b", b"")]));
