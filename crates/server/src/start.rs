@@ -469,13 +469,9 @@ fn check_role(iam: &Iam, policy: RolePolicy) -> lambda::CheckRole {
         if account.as_ref() != Some(&scope.account) {
             return Err("Cross-account pass role is not allowed.".to_owned());
         }
-        if policy == RolePolicy::Any || iam.assumable_by_service(arn, "lambda.amazonaws.com") {
+        if may_assume(&iam, policy, arn, "lambda.amazonaws.com") {
             return Ok(());
         }
-        tracing::warn!(
-            role = arn,
-            "refused: no such role, or it does not trust lambda.amazonaws.com (see --roles)"
-        );
         Err(CANNOT_BE_ASSUMED.to_owned())
     })
 }
@@ -483,16 +479,16 @@ fn check_role(iam: &Iam, policy: RolePolicy) -> lambda::CheckRole {
 /// Whether a role trusts Scheduler.
 fn scheduler_may_assume(iam: &Iam, policy: RolePolicy) -> scheduler::MayAssume {
     let iam = iam.clone();
-    Box::new(move |arn: &str| {
-        let trusts = policy == RolePolicy::Any || iam.assumable_by_service(arn, "scheduler.amazonaws.com");
-        if !trusts {
-            tracing::warn!(
-                role = arn,
-                "refused: no such role, or it does not trust scheduler.amazonaws.com (see --roles)"
-            );
-        }
-        trusts
-    })
+    Box::new(move |arn: &str| may_assume(&iam, policy, arn, "scheduler.amazonaws.com"))
+}
+
+/// Whether a service may assume a role, as far as the server minds; where it may not, the log says so.
+fn may_assume(iam: &Iam, policy: RolePolicy, role: &str, service: &str) -> bool {
+    let may = policy == RolePolicy::Any || iam.assumable_by_service(role, service);
+    if !may {
+        tracing::warn!(role, "refused: no such role, or it does not trust {service} (see --roles)");
+    }
+    may
 }
 
 /// Who a caller is to policies. Its own count only where callers prove who they are.
