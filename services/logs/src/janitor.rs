@@ -221,7 +221,7 @@ impl Janitor {
             tracing::warn!(
                 removed_bytes = stored - left,
                 quota_bytes = quota,
-                "log storage is full: the oldest log events are removed"
+                "log storage is full: the oldest log events are removed (--log-storage sets how much there may be)"
             );
         }
         let room = i64::try_from(quota.saturating_sub(left)).unwrap_or(i64::MAX);
